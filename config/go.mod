@@ -1,0 +1,7 @@
+module github.com/sidecarless/mesh/config
+
+go 1.26
+
+require github.com/sidecarless/mesh v0.0.0
+
+replace github.com/sidecarless/mesh => ..

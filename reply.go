@@ -1,0 +1,186 @@
+package mesh
+
+import (
+	"errors"
+	"io"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+)
+
+// WriteError answers r with the reply that a sidecar would give for err: the
+// status, text and headers of Envoy, and for a gRPC request a status in headers
+// (see "local replies" in Envoy's documentation). Of an err that is not of this
+// module it tells no more than what kind of failure it is. It does nothing for
+// nil, and must be called before anything else was written.
+func WriteError(w http.ResponseWriter, r *http.Request, err error) {
+	if err == nil {
+		return
+	}
+	status, header, body := reply(AsError(err), r)
+	h := w.Header()
+	for name, values := range header {
+		h[name] = values
+	}
+	w.WriteHeader(status)
+	if r.Method != http.MethodHead {
+		io.WriteString(w, body) //nolint:errcheck // the caller is gone, there is nobody to tell
+	}
+}
+
+// ErrorsAsResponses is a client layer that turns the errors of next into the
+// replies that a sidecar would have given, for code that expects a status and
+// not an error. What ended with the caller's own context stays an error, as it
+// would with a sidecar. The error is not lost: [ErrorOf] finds it in the reply.
+func ErrorsAsResponses(next http.RoundTripper) http.RoundTripper {
+	return errorsAsResponses{next}
+}
+
+type errorsAsResponses struct{ next http.RoundTripper }
+
+// RoundTrip implements http.RoundTripper.
+func (t errorsAsResponses) RoundTrip(r *http.Request) (*http.Response, error) {
+	res, err := t.next.RoundTrip(r)
+	if err == nil {
+		return res, nil
+	}
+	e := AsError(err)
+	if e.Flag.Has(ClientGone) || (r.Context().Err() != nil && !ours(err)) {
+		return nil, err
+	}
+	return ResponseFor(r, err), nil
+}
+
+// ours reports whether err holds an Error, and so was judged by a layer that
+// knew whose context ended.
+func ours(err error) bool {
+	var e *Error
+	return errors.As(err, &e)
+}
+
+// ResponseFor is the reply that a sidecar would give to r for err.
+func ResponseFor(r *http.Request, err error) *http.Response {
+	e := AsError(err)
+	status, header, body := reply(e, r)
+	res := &http.Response{
+		Status:        strconv.Itoa(status) + " " + http.StatusText(status),
+		StatusCode:    status,
+		Proto:         "HTTP/1.1",
+		ProtoMajor:    1,
+		ProtoMinor:    1,
+		Header:        header,
+		ContentLength: int64(len(body)),
+		Request:       r,
+	}
+	if r.Method == http.MethodHead {
+		body = ""
+	}
+	res.Body = &errorBody{Reader: strings.NewReader(body), err: err}
+	return res
+}
+
+// errorBody is the text of a reply that still knows what it stands for.
+type errorBody struct {
+	io.Reader
+	err error
+}
+
+// Close implements io.Closer.
+func (*errorBody) Close() error { return nil }
+
+// ErrorOf is the error for which [ErrorsAsResponses] made res, or nil when a
+// server sent it.
+func ErrorOf(res *http.Response) error {
+	if res == nil {
+		return nil
+	}
+	for body := res.Body; body != nil; {
+		switch b := body.(type) {
+		case *errorBody:
+			return b.err
+		case interface{ Unwrap() io.ReadCloser }:
+			body = b.Unwrap()
+		default:
+			return nil
+		}
+	}
+	return nil
+}
+
+// reply is Envoy's local reply for e: status, headers and text.
+func reply(e *Error, r *http.Request) (int, http.Header, string) {
+	status, body := e.Status, e.Body()
+	if status == 0 {
+		status = http.StatusServiceUnavailable
+	}
+	header := make(http.Header, 4+len(e.Header))
+	for name, values := range e.Header {
+		header[name] = append([]string(nil), values...)
+	}
+	if e.Flag.Has(Overflow) {
+		header["X-Envoy-Overloaded"] = []string{"true"}
+	}
+	if isGRPC(r.Header) {
+		header["Content-Type"] = []string{"application/grpc"}
+		header["Grpc-Status"] = []string{strconv.Itoa(grpcStatus(status))}
+		if body != "" {
+			header["Grpc-Message"] = []string{grpcMessage(body)}
+		}
+		return http.StatusOK, header, ""
+	}
+	if body != "" {
+		header["Content-Type"] = []string{"text/plain"}
+	}
+	if bodyAllowed(status) && (body != "" || r.Method != http.MethodHead) {
+		header["Content-Length"] = []string{strconv.Itoa(len(body))}
+	}
+	return status, header, body
+}
+
+// bodyAllowed reports whether an answer of this status may have a body (RFC 9110
+// section 6.4.1).
+func bodyAllowed(status int) bool {
+	return status >= 200 && status != http.StatusNoContent && status != http.StatusNotModified
+}
+
+// isGRPC reports whether a request or response is gRPC's, by its content type.
+func isGRPC(h http.Header) bool {
+	v := h["Content-Type"]
+	if len(v) == 0 {
+		return false
+	}
+	rest, ok := strings.CutPrefix(v[0], "application/grpc")
+	return ok && (rest == "" || rest[0] == '+' || rest[0] == ';')
+}
+
+// grpcStatus maps a status to gRPC's (gRPC over HTTP/2, HTTP to gRPC status
+// codes), as Envoy does for its own replies.
+func grpcStatus(status int) int {
+	switch status {
+	case http.StatusOK:
+		return 0
+	case http.StatusBadRequest:
+		return 13
+	case http.StatusUnauthorized:
+		return 16
+	case http.StatusForbidden:
+		return 7
+	case http.StatusNotFound:
+		return 12
+	case http.StatusTooManyRequests, http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
+		return 14
+	}
+	return 2
+}
+
+// grpcMessage escapes a message as gRPC's headers want it: all but printable
+// ASCII without the percent sign.
+func grpcMessage(s string) string {
+	for i := range len(s) {
+		if s[i] < ' ' || s[i] > '~' || s[i] == '%' {
+			return strings.ReplaceAll(url.PathEscape(s), "%20", " ")
+		}
+	}
+	return s
+}
