@@ -1,6 +1,6 @@
 module github.com/sidecarless/mesh/examples
 
-go 1.26
+go 1.26.0
 
 require (
 	github.com/sidecarless/mesh v0.0.0
