@@ -43,13 +43,31 @@ func (f Flag) Has(g Flag) bool {
 	return false
 }
 
-// With is f followed by g, unless f has it.
+// With is f followed by those of the flags joined in g that f does not have.
 func (f Flag) With(g Flag) Flag {
-	switch {
-	case g == "" || f.Has(g):
-		return f
-	case f == "":
-		return g
+	for rest := string(g); rest != ""; {
+		var one string
+		one, rest, _ = strings.Cut(rest, ",")
+		switch {
+		case f == "":
+			f = Flag(one)
+		case !f.Has(Flag(one)):
+			f += "," + Flag(one)
+		}
 	}
-	return f + "," + g
+	return f
+}
+
+// Without is f without g.
+func (f Flag) Without(g Flag) Flag {
+	if !f.Has(g) {
+		return f
+	}
+	var kept Flag
+	for one := range strings.SplitSeq(string(f), ",") {
+		if Flag(one) != g {
+			kept = kept.With(Flag(one))
+		}
+	}
+	return kept
 }

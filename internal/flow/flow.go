@@ -12,6 +12,7 @@ import (
 	"context"
 	"net/http"
 	"net/url"
+	"sync/atomic"
 	"time"
 
 	"github.com/sidecarless/mesh"
@@ -32,16 +33,19 @@ type Flow struct {
 	Branch   string // the branch of the split
 	Upstream string // the destination, Envoy's cluster
 
-	Flags   mesh.Flag // what befell the request outside of its attempts, such as DI
-	Details string    // Envoy's response code details, where a layer set them
-	Faults  []string  // faults drawn, in words
-	Mirrors []string  // destinations of copies
+	Flags   mesh.Flag     // what befell the request outside of its attempts, such as DI
+	Details string        // Envoy's response code details, where a layer set them
+	Delayed time.Duration // by injected faults
+	Faults  []string      // faults drawn, in words
+	Mirrors []string      // destinations of copies
 
 	Tries   []*Try    // attempts that have ended, kept by whoever repeats
 	Picks   int       // how often a balancer may look for a host not tried yet; zero takes the first pick
 	Bounded time.Time // when the bound on the whole request ends; zero for none
 
-	served bool
+	served   bool
+	attempts atomic.Int32
+	last     atomic.Pointer[Try]
 
 	First Try
 }
@@ -170,6 +174,19 @@ func (f *Flow) Next(ctx context.Context, r *http.Request, n int) (*Try, *http.Re
 	t.own = r.WithContext(t)
 	return t, t.own
 }
+
+// Begin notes that t's attempt is being made. Hedged attempts may begin at the
+// same time.
+func (t *Try) Begin() {
+	t.Flow.attempts.Add(1)
+	t.Flow.last.Store(t)
+}
+
+// Attempts is how many attempts have begun.
+func (f *Flow) Attempts() int { return int(f.attempts.Load()) }
+
+// Last is the attempt that began last, or nil.
+func (f *Flow) Last() *Try { return f.last.Load() }
 
 // Own is r when it is a copy that the layers made, and may be changed, or else
 // a copy. The header is still the caller's: see [OwnHeader].

@@ -1,0 +1,79 @@
+package access
+
+import (
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/sidecarless/mesh"
+	"github.com/sidecarless/mesh/internal/flow"
+)
+
+// A Try is one attempt to send a request: the endpoint, its status or error,
+// when it began, how long it took, how long was waited before it and why another
+// one followed.
+type Try = flow.Try
+
+// A Record is one request as it ended. Strings are empty and numbers zero where
+// something was not reached or is not known.
+type Record struct {
+	Start    time.Time
+	Duration time.Duration // until the last byte of the answer
+	Waited   time.Duration // until the headers of the answer, without injected delays; zero if no server answered
+
+	Method, Host, Path, Protocol string // as they came, before any rewrite; Path with its query
+	Route, Branch, Upstream      string // the rule, the branch of a split, the destination (Envoy's cluster)
+	Endpoint                     string // address of the last attempt
+
+	Status   int       // of the answer; 0 when the caller went away before there was one
+	Flags    mesh.Flag // why, in Envoy's spelling; empty when all went well
+	Details  string    // Envoy's response code details
+	Failure  string    // the transport's failure in words
+	Err      error     // the error for which there was no answer of a server
+	Received int64     // bytes of the request's body
+	Sent     int64     // bytes of the answer's body
+	Attempts int       // how often it was tried; 0 when it did not come so far
+
+	Tries   []*Try   // the attempts before the last, in order
+	Faults  []string // faults injected
+	Mirrors []string // destinations of copies
+
+	Request *http.Request // as the caller gave it: only to be read
+	Header  http.Header   // of the answer; nil when there was none
+	Trailer http.Header   // of the answer
+}
+
+// LogValue implements slog.LogValuer with the names of Istio's JSON access log.
+func (r Record) LogValue() slog.Value {
+	attrs := []slog.Attr{
+		slog.Time("start_time", r.Start),
+		slog.String("method", r.Method),
+		slog.String("authority", r.Host),
+		slog.String("path", r.Path),
+		slog.String("protocol", r.Protocol),
+		slog.Int("response_code", r.Status),
+		slog.Duration("duration", r.Duration),
+		slog.Int64("bytes_received", r.Received),
+		slog.Int64("bytes_sent", r.Sent),
+	}
+	for _, a := range [...]struct{ key, value string }{
+		{"response_flags", string(r.Flags)},
+		{"response_code_details", r.Details},
+		{"route_name", r.Route},
+		{"branch", r.Branch},
+		{"upstream_cluster", r.Upstream},
+		{"upstream_host", r.Endpoint},
+		{"upstream_transport_failure_reason", r.Failure},
+	} {
+		if a.value != "" {
+			attrs = append(attrs, slog.String(a.key, a.value))
+		}
+	}
+	if r.Attempts > 1 {
+		attrs = append(attrs, slog.Int("attempts", r.Attempts))
+	}
+	if r.Err != nil {
+		attrs = append(attrs, slog.String("error", r.Err.Error()))
+	}
+	return slog.GroupValue(attrs...)
+}
