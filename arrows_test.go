@@ -1,0 +1,106 @@
+package mesh_test
+
+import (
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+const module = "github.com/sidecarless/mesh"
+
+// arrows says which packages of this module each may import besides internal
+// ones, which all may. The two halves of a mesh's client, the layers and the
+// assembled upstream, meet in upstream alone.
+var arrows = map[string]string{
+	".":                "",
+	"match":            ".",
+	"route":            ". match",
+	"rewrite":          ". match",
+	"split":            ". match",
+	"fault":            ". match",
+	"mirror":           ".",
+	"timeout":          ".",
+	"retry":            ".",
+	"breaker":          ".",
+	"breaker/outlier":  ". lb",
+	"limit":            ". match",
+	"lb":               ". match",
+	"discovery":        "lb",
+	"upstream":         ". match fault mirror timeout retry breaker breaker/outlier limit lb split rewrite",
+	"authz":            ". match",
+	"mtls":             ".",
+	"access":           ".",
+	"console":          ". access upstream lb breaker breaker/outlier",
+	"meshtest":         ". lb",
+	"internal/flow":    ". internal/body",
+	"internal/body":    "",
+	"internal/check":   ".",
+	"internal/rw":      "",
+	"internal/leak":    "",
+	"internal/command": ".",
+}
+
+// dependencies are the modules that the core may require, testify in tests only.
+var dependencies = []string{
+	"github.com/cenkalti/backoff/v4",
+	"github.com/cespare/xxhash/v2",
+	"github.com/sony/gobreaker/v2",
+	"golang.org/x/time",
+}
+
+func goList(t *testing.T, args ...string) []string {
+	t.Helper()
+	out, err := exec.Command("go", append([]string{"list"}, args...)...).CombinedOutput()
+	require.NoError(t, err, "%s", out)
+	return strings.Split(strings.TrimSpace(string(out)), "\n")
+}
+
+func TestPackagesImportOnlyWhatTheArchitectureAllows(t *testing.T) {
+	for _, line := range goList(t, "-f", `{{.ImportPath}} {{join .Imports " "}}`, "./...") {
+		fields := strings.Fields(line)
+		from := short(fields[0])
+		allowed, known := arrows[from]
+		if !known {
+			t.Errorf("package %s is not in the table of arrows", from)
+			continue
+		}
+		for _, imported := range fields[1:] {
+			if imported != module && !strings.HasPrefix(imported, module+"/") {
+				continue
+			}
+			to := short(imported)
+			if strings.HasPrefix(to, "internal/") && !strings.HasPrefix(from, "internal/") {
+				continue
+			}
+			if !slices.Contains(strings.Fields(allowed), to) {
+				t.Errorf("%s imports %s; it may import: %s", from, to, allowed)
+			}
+		}
+	}
+}
+
+func short(path string) string {
+	if path == module {
+		return "."
+	}
+	return strings.TrimPrefix(path, module+"/")
+}
+
+func TestCoreDependsOnNothingButTheChosenModules(t *testing.T) {
+	for _, pkg := range goList(t, "-deps", "-f", `{{if not .Standard}}{{.ImportPath}}{{end}}`, "./...") {
+		if pkg == "" || pkg == module || strings.HasPrefix(pkg, module+"/") {
+			continue
+		}
+		chosen := slices.ContainsFunc(dependencies, func(m string) bool {
+			return pkg == m || strings.HasPrefix(pkg, m+"/")
+		})
+		// The test kit is a package of ours that users' tests import; it may use
+		// nothing more either.
+		if !chosen {
+			t.Errorf("the core depends on %s", pkg)
+		}
+	}
+}
