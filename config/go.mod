@@ -2,6 +2,17 @@ module github.com/sidecarless/mesh/config
 
 go 1.26.0
 
-require github.com/sidecarless/mesh v0.0.0
+require (
+	github.com/sidecarless/mesh v0.0.0
+	istio.io/api v1.31.1
+)
+
+require (
+	github.com/cespare/xxhash/v2 v2.3.0 // indirect
+	github.com/golang/protobuf v1.5.4 // indirect
+	go.yaml.in/yaml/v3 v3.0.5 // indirect
+	google.golang.org/genproto/googleapis/api v0.0.0-20251213004720-97cd9d5aeac2 // indirect
+	google.golang.org/protobuf v1.36.11 // indirect
+)
 
 replace github.com/sidecarless/mesh => ..

@@ -1,0 +1,19 @@
+// Package istio reads the mesh's own YAML and runs it: Istio's resources for
+// traffic and security, and the Kubernetes Services they speak of.
+//
+// # Reading
+//
+// [Parse], [ParseFS] and [ParseFiles] read documents as a Kubernetes API server
+// and Istio's admission check would, and are as strict as both together: a field
+// that does not exist, a number in quotes, a key given twice, a duration without
+// a unit, a retry condition with a typing error are refused. Every problem of
+// every document is reported at once, each with its file, line, kind, name and
+// field:
+//
+//	mesh.yaml:12: VirtualService shop/reviews: spec.http[2].retries.retryOn: …
+//
+// What Istio accepts with a warning is accepted with that warning, see
+// [Config.Warnings]. What Istio accepts although it can never work, such as a
+// redirect with status 304, is refused with a code of our own, so that Istio's
+// verdict stays readable, see [Finding].
+package istio

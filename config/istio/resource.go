@@ -1,0 +1,49 @@
+package istio
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/sidecarless/mesh"
+)
+
+// A Resource is one object of a document.
+type Resource struct {
+	Kind        string
+	APIVersion  string // as written, such as "networking.istio.io/v1"
+	Namespace   string // "default" when the document names none
+	Name        string
+	Labels      map[string]string
+	Annotations map[string]string
+	Created     time.Time // metadata.creationTimestamp; zero when absent
+
+	File  string
+	Line  int // of the document's first key
+	Order int // position over all files and documents, from 0
+
+	// Spec is the message of Istio's API for its kinds, such as
+	// *networking.VirtualService, and a type of this package for those of
+	// Kubernetes, such as *Service.
+	Spec any
+
+	hasNamespace bool   // whether the document names the namespace
+	source       []byte // the document, to find the lines of fields in
+}
+
+// Key is "Kind namespace/name".
+func (r *Resource) Key() string { return r.Kind + " " + r.Namespace + "/" + r.Name }
+
+// HasNamespace tells whether the document names its namespace, or lies in
+// "default" for want of one.
+func (r *Resource) HasNamespace() bool { return r.hasNamespace }
+
+// Source names the place of a field: "mesh.yaml:12: VirtualService shop/reviews".
+func (r *Resource) Source(field string) string {
+	return fmt.Sprintf("%s:%d: %s", r.File, r.LineOf(field), r.Key())
+}
+
+// Problem is a problem with a field of this object, such as
+// "spec.http[2].timeout".
+func (r *Resource) Problem(field string, value any, reason string) *mesh.Problem {
+	return &mesh.Problem{Source: r.Source(field), Field: field, Value: value, Reason: reason}
+}
