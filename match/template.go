@@ -1,0 +1,74 @@
+package match
+
+import "strings"
+
+// A template is a compiled path template: the texts between its segments {*}.
+// The text before the first one is tested as the head of its [test].
+type template struct {
+	texts []string
+	rest  bool   // {**} follows the last text
+	tail  string // what follows {**}
+}
+
+const (
+	oneSegment = "{*}"
+	anyRest    = "{**}"
+)
+
+// compileTemplate makes t the test for a pattern, or says what is wrong with it.
+func (t *test) compileTemplate(pattern string) (reason string) {
+	if !strings.HasPrefix(pattern, "/") {
+		return "a template begins with a slash"
+	}
+	t.kind = kindTemplate
+	text := ""
+	for segment := range strings.SplitSeq(pattern[1:], "/") {
+		text += "/"
+		switch {
+		case segment == oneSegment && t.tmpl.rest:
+			return "no {*} may follow {**}"
+		case segment == anyRest && t.tmpl.rest:
+			return "a template may have one {**}"
+		case segment == oneSegment:
+			t.tmpl.texts = append(t.tmpl.texts, text)
+			t.min += len(text) + 1
+			text = ""
+		case segment == anyRest:
+			t.tmpl.texts = append(t.tmpl.texts, text)
+			t.tmpl.rest = true
+			t.min += len(text)
+			text = ""
+		case strings.ContainsAny(segment, "{}"):
+			return "a segment of a template is text, {*} or {**}"
+		default:
+			text += segment
+		}
+	}
+	t.min += len(text)
+	if t.tmpl.rest {
+		t.tmpl.tail = text
+	} else {
+		t.tmpl.texts = append(t.tmpl.texts, text)
+	}
+	t.head, t.tail = t.tmpl.texts[0], t.tmpl.tail
+	return ""
+}
+
+// match reports whether path fits, whose head and length have been tested.
+func (t *template) match(path string) bool {
+	path = path[len(t.texts[0]):]
+	for _, text := range t.texts[1:] {
+		n := strings.IndexByte(path, '/')
+		if n < 0 {
+			n = len(path)
+		}
+		if n == 0 || !strings.HasPrefix(path[n:], text) {
+			return false
+		}
+		path = path[n+len(text):]
+	}
+	if t.rest {
+		return strings.HasSuffix(path, t.tail)
+	}
+	return path == ""
+}
