@@ -1,0 +1,141 @@
+// Package forward serves requests by sending them on through a client: what
+// makes a sidecar or a gateway of a mesh's client.
+package forward
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/http"
+	"net/http/httputil"
+	"net/url"
+	"strconv"
+	"strings"
+
+	"github.com/sidecarless/mesh"
+)
+
+// Config says how requests are sent on.
+type Config struct {
+	// Client sends them. It sees the request as it came, with the host that the
+	// caller named in URL and Host.
+	Client http.RoundTripper
+	// Port is the service port that requests are for; zero takes the one that the
+	// caller names, or that of the scheme.
+	Port uint16
+	// Error answers when Client returns an error; nil is [mesh.WriteError].
+	Error func(http.ResponseWriter, *http.Request, error)
+}
+
+// New makes the handler. Bodies stream both ways, upgrades and trailers pass.
+// What Envoy refuses at the door is refused as Envoy does.
+func New(c Config) http.Handler {
+	if c.Error == nil {
+		c.Error = mesh.WriteError
+	}
+	h := &handler{config: c}
+	h.proxy = httputil.ReverseProxy{
+		Rewrite:       h.rewrite,
+		Transport:     c.Client,
+		FlushInterval: -1,
+		ErrorHandler:  h.failed,
+		ErrorLog:      nil,
+	}
+	return h
+}
+
+type handler struct {
+	config Config
+	proxy  httputil.ReverseProxy
+}
+
+// ServeHTTP implements http.Handler.
+func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if refuse(w, r) {
+		return
+	}
+	// HTTP/1.1 servers otherwise end the request's body when the answer begins.
+	// HTTP/2 needs no such thing and says so with an error.
+	_ = http.NewResponseController(w).EnableFullDuplex()
+	h.proxy.ServeHTTP(w, r)
+}
+
+// rewrite makes of a request that was received one to send, changing nothing that
+// the caller wrote but hop-by-hop headers.
+func (h *handler) rewrite(p *httputil.ProxyRequest) {
+	in, out := p.In, p.Out
+	out.URL = target(in, h.config.Port)
+	out.Host = in.Host
+	// The names that ReverseProxy takes away before Rewrite are the caller's.
+	for _, name := range [...]string{"Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto"} {
+		if v, ok := in.Header[name]; ok {
+			out.Header[name] = v
+		}
+	}
+}
+
+// target is the URL of a received request, with its path byte for byte.
+func target(r *http.Request, port uint16) *url.URL {
+	host := r.Host
+	if port != 0 {
+		name := host
+		if h, _, err := net.SplitHostPort(host); err == nil {
+			name = h
+		}
+		host = net.JoinHostPort(strings.Trim(name, "[]"), strconv.Itoa(int(port)))
+	}
+	u := &url.URL{Scheme: schemeOf(r), Host: host}
+	raw := r.RequestURI
+	if !strings.HasPrefix(raw, "/") { // absolute form
+		raw = r.URL.RequestURI()
+	}
+	raw, u.RawQuery, u.ForceQuery = cutQuery(raw)
+	SetPath(u, raw)
+	return u
+}
+
+// cutQuery takes a target apart; force tells a "?" with nothing behind it.
+func cutQuery(target string) (path, query string, force bool) {
+	path, query, found := strings.Cut(target, "?")
+	return path, query, found && query == ""
+}
+
+// SetPath makes u send the path raw byte for byte.
+func SetPath(u *url.URL, raw string) {
+	u.Opaque, u.RawPath = "", raw
+	path, err := url.PathUnescape(raw)
+	if err == nil {
+		u.Path = path
+		if u.EscapedPath() == raw {
+			return
+		}
+	}
+	// What net/url would write in another way goes out as it is; behind "//" an
+	// opaque target would be taken for a host.
+	u.Path, u.RawPath = path, ""
+	if strings.HasPrefix(raw, "//") {
+		u.Path = raw
+		return
+	}
+	u.Opaque = raw
+}
+
+// schemeOf is the scheme that the caller spoke, as far as a proxy believes it.
+func schemeOf(r *http.Request) string {
+	switch proto := r.Header.Get("X-Forwarded-Proto"); {
+	case proto == "http" || proto == "https":
+		return proto
+	case r.URL.Scheme == "https" || r.TLS != nil:
+		return "https"
+	}
+	return "http"
+}
+
+// failed answers when the client returned an error. Nobody is there to read it
+// when the caller left.
+func (h *handler) failed(w http.ResponseWriter, r *http.Request, err error) {
+	if errors.Is(r.Context().Err(), context.Canceled) {
+		panic(http.ErrAbortHandler)
+	}
+	h.config.Error(w, r, err)
+}
