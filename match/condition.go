@@ -15,6 +15,7 @@ type condition struct {
 	name    string // of a header, in canonical form, or of a query parameter
 	without bool   // the header must not fit
 	port    uint16
+	value   Value // as given, for explanations
 	test    test
 }
 
@@ -46,6 +47,7 @@ func compileRequest(q *Request, l *check.List) []condition {
 	all := make([]condition, 0, 1+len(q.Headers)+len(q.Without)+len(q.Query))
 	add := func(c condition, field string, v Value) {
 		var reason string
+		c.value = v
 		if c.test, reason = compile(v); reason != "" {
 			l.Add(field, shown(v.s), "%s", reason)
 		}

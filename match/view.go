@@ -21,6 +21,9 @@ type View struct {
 // ViewOf is a view of r.
 func ViewOf(r *http.Request) View { return View{r: r} }
 
+// Request is the request that is viewed.
+func (v *View) Request() *http.Request { return v.r }
+
 // Method is the request's method; an empty one is GET, as for a client.
 func (v *View) Method() string {
 	if v.r.Method == "" {

@@ -1,0 +1,123 @@
+package route
+
+import (
+	"slices"
+	"strings"
+)
+
+// hosts finds the rules for the most specific host, in Envoy's order: the host
+// itself, the longest wildcard at the beginning, the longest at the end, any.
+type hosts struct {
+	exact    map[string]*index
+	suffixes []wildcards // "*.x", longest first
+	prefixes []wildcards // "x.*", longest first
+	any      *index
+}
+
+// wildcards are those with texts of one length.
+type wildcards struct {
+	len  int
+	text map[string]*index
+}
+
+// maxHost is more than any host can have (RFC 1035 section 2.3.4).
+const maxHost = 256
+
+// find is the index for an authority, or nil.
+func (h *hosts) find(authority string) *index {
+	if h.exact == nil && h.suffixes == nil && h.prefixes == nil {
+		return h.any
+	}
+	host := trimPort(authority)
+	if x := h.exact[host]; x != nil {
+		return x
+	}
+	if len(host) > maxHost {
+		return h.any
+	}
+	var buf [maxHost]byte
+	name := buf[:copy(buf[:], host)]
+	for i, c := range name {
+		if 'A' <= c && c <= 'Z' {
+			name[i] += 'a' - 'A'
+		}
+	}
+	if x := h.exact[string(name)]; x != nil {
+		return x
+	}
+	for _, w := range h.suffixes {
+		if w.len < len(name) {
+			if x := w.text[string(name[len(name)-w.len:])]; x != nil {
+				return x
+			}
+		}
+	}
+	for _, w := range h.prefixes {
+		if w.len < len(name) {
+			if x := w.text[string(name[:w.len])]; x != nil {
+				return x
+			}
+		}
+	}
+	return h.any
+}
+
+// add puts x under a host pattern in lower case.
+func (h *hosts) add(pattern string, x *index) {
+	switch {
+	case pattern == anyHost:
+		h.any = x
+	case pattern[0] == '*':
+		h.suffixes = addWildcard(h.suffixes, pattern[1:], x)
+	case pattern[len(pattern)-1] == '*':
+		h.prefixes = addWildcard(h.prefixes, pattern[:len(pattern)-1], x)
+	default:
+		if h.exact == nil {
+			h.exact = make(map[string]*index)
+		}
+		h.exact[pattern] = x
+	}
+}
+
+func addWildcard(all []wildcards, text string, x *index) []wildcards {
+	i, found := slices.BinarySearchFunc(all, len(text), func(w wildcards, n int) int { return n - w.len })
+	if !found {
+		all = slices.Insert(all, i, wildcards{len(text), make(map[string]*index)})
+	}
+	all[i].text[text] = x
+	return all
+}
+
+// anyHost is the pattern that every host fits.
+const anyHost = "*"
+
+// badHost says what is wrong with a host pattern, if anything is.
+func badHost(pattern string) string {
+	switch {
+	case pattern == "":
+		return "is no host"
+	case strings.Count(pattern, "*") > 1:
+		return "a host may have one star"
+	case strings.Contains(strings.Trim(pattern, "*"), "*"):
+		return "a star may stand at the beginning or the end of a host"
+	case trimPort(pattern) != pattern:
+		return "a host is chosen without regard to ports: use Port of a match"
+	case strings.ContainsAny(pattern, " /@?#"):
+		return "is no host"
+	}
+	return ""
+}
+
+// trimPort takes the port off an authority, if it has one.
+func trimPort(authority string) string {
+	i := strings.LastIndexByte(authority, ':')
+	if i < 1 || i+1 == len(authority) || authority[0] == '[' && authority[i-1] != ']' {
+		return authority
+	}
+	for _, c := range []byte(authority[i+1:]) {
+		if c < '0' || c > '9' {
+			return authority
+		}
+	}
+	return authority[:i]
+}
