@@ -39,9 +39,18 @@ type Flow struct {
 	Faults  []string      // faults drawn, in words
 	Mirrors []string      // destinations of copies
 
-	Tries   []*Try    // attempts that have ended, kept by whoever repeats
-	Picks   int       // how often a balancer may look for a host not tried yet; zero takes the first pick
 	Bounded time.Time // when the bound on the whole request ends; zero for none
+
+	// What whoever repeats the request tells the balancer. Tries are attempts whose
+	// hosts it should not pick again; in the end they are the request's history.
+	// Picks is how hard it tries: if positive it picks that many times more and
+	// takes what it got, as Envoy does; if zero it leaves tried hosts out as long as
+	// there is any other; if negative it takes its first pick. Priorities, if
+	// positive, is after how many attempts it leaves out the priorities that were
+	// tried, as Envoy's previous_priorities does.
+	Tries      []*Try
+	Picks      int
+	Priorities int
 
 	served   bool
 	attempts atomic.Int32
@@ -70,6 +79,7 @@ type Try struct {
 	URL  url.URL   // for the copy of the request that carries the endpoint's address
 	Body body.Body // for the wrapper of the answer's body
 
+	begun     atomic.Bool
 	own       *http.Request
 	ownHeader bool
 }
@@ -138,6 +148,16 @@ func Served(r *http.Request) *Flow {
 	return f
 }
 
+// Serving is the record of the request that is being served where ctx comes
+// from, or nil. It is for calls made on behalf of that request.
+func Serving(ctx context.Context) *Flow {
+	f, _ := ctx.Value(flowKey{}).(*Flow)
+	for f != nil && !f.served {
+		f, _ = f.Caller.Value(flowKey{}).(*Flow)
+	}
+	return f
+}
+
 // Ensure is the record of a client's request and the request to hand on: r
 // itself when it has a record, else a copy with a new one.
 func Ensure(r *http.Request) (*Flow, *http.Request) {
@@ -175,12 +195,18 @@ func (f *Flow) Next(ctx context.Context, r *http.Request, n int) (*Try, *http.Re
 	return t, t.own
 }
 
-// Begin notes that t's attempt is being made. Hedged attempts may begin at the
-// same time.
+// Begin notes that t's attempt is being made, once, however often it is called.
+// A balancer calls it when it has set t's host, which may then be read while the
+// attempt is under way. Hedged attempts may begin at the same time.
 func (t *Try) Begin() {
-	t.Flow.attempts.Add(1)
-	t.Flow.last.Store(t)
+	if !t.begun.Swap(true) {
+		t.Flow.attempts.Add(1)
+		t.Flow.last.Store(t)
+	}
 }
+
+// Begun reports whether [Try.Begin] was called.
+func (t *Try) Begun() bool { return t.begun.Load() }
 
 // Attempts is how many attempts have begun.
 func (f *Flow) Attempts() int { return int(f.attempts.Load()) }
