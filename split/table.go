@@ -103,13 +103,11 @@ func (t *table[T]) pickKey(split, key string) *Branch[T] {
 
 // hash is xxHash64 of its arguments with a zero byte between each two.
 func hash(split, branch, key string) uint64 {
-	var d xxhash.Digest
-	d.Reset()
-	// Writing to a digest never fails.
-	_, _ = d.WriteString(split)
-	_, _ = d.WriteString("\x00")
-	_, _ = d.WriteString(branch)
-	_, _ = d.WriteString("\x00")
-	_, _ = d.WriteString(key)
-	return d.Sum64()
+	var short [256]byte // longer texts are put together on the heap
+	b := append(short[:0], split...)
+	b = append(b, 0)
+	b = append(b, branch...)
+	b = append(b, 0)
+	b = append(b, key...)
+	return xxhash.Sum64(b)
 }
