@@ -18,6 +18,7 @@ func WriteError(w http.ResponseWriter, r *http.Request, err error) {
 	if err == nil {
 		return
 	}
+	tell(w, err)
 	status, header, body := reply(AsError(err), r)
 	h := w.Header()
 	for name, values := range header {
@@ -26,6 +27,21 @@ func WriteError(w http.ResponseWriter, r *http.Request, err error) {
 	w.WriteHeader(status)
 	if r.Method != http.MethodHead {
 		io.WriteString(w, body) //nolint:errcheck // the caller is gone, there is nobody to tell
+	}
+}
+
+// tell lets the layers outside know why the request is refused: the status alone
+// does not say it.
+func tell(w http.ResponseWriter, err error) {
+	for w != nil {
+		if hears, ok := w.(interface{ Refused(error) }); ok {
+			hears.Refused(err)
+		}
+		outer, ok := w.(interface{ Unwrap() http.ResponseWriter })
+		if !ok {
+			return
+		}
+		w = outer.Unwrap()
 	}
 }
 

@@ -24,6 +24,13 @@ type BodyHook interface {
 	WriteBody(p []byte) (int, error)
 }
 
+// A RefusalHook is a [Hooks] that is told when a layer inside refuses the
+// request, by mesh.WriteError.
+type RefusalHook interface {
+	Hooks
+	Refused(err error)
+}
+
 // A Writer is the state of one wrapped answer. Its zero value is ready for
 // [Writer.Wrap]. Like a ResponseWriter it is for one goroutine at a time.
 type Writer struct{ core }
@@ -121,6 +128,13 @@ func (c *core) FlushError() error {
 		c.begin()
 	}
 	return http.NewResponseController(c.inner).Flush()
+}
+
+// Refused tells the hooks why a layer inside is about to answer.
+func (c *core) Refused(err error) {
+	if h, ok := c.hooks.(RefusalHook); ok {
+		h.Refused(err)
+	}
 }
 
 // Unwrap lets http.ResponseController find deadlines and full duplex.
