@@ -34,6 +34,12 @@ type Field struct {
 	Value Value
 }
 
+// IsZero reports whether a accepts every request because it sets nothing.
+func (a Request) IsZero() bool {
+	return a.Method.IsZero() && a.Scheme.IsZero() && a.Host.IsZero() && a.Path.IsZero() && a.Port == 0 &&
+		len(a.Headers) == 0 && len(a.Without) == 0 && len(a.Query) == 0
+}
+
 // Compare orders descriptions as the Gateway API orders the matches of routes.
 // It is negative if a has precedence over b: an exact path before all, then the
 // longer path, a method, more headers, more query parameters.

@@ -51,6 +51,12 @@ func (t *test) compileTemplate(pattern string) (reason string) {
 		t.tmpl.texts = append(t.tmpl.texts, text)
 	}
 	t.head, t.tail = t.tmpl.texts[0], t.tmpl.tail
+	if len(t.tmpl.texts) == 1 {
+		t.kind = kindExact
+		if t.tmpl.rest {
+			t.kind = kindAffix
+		}
+	}
 	return ""
 }
 
