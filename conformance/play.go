@@ -1,0 +1,233 @@
+package conformance
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/sidecarless/mesh/access"
+	"github.com/sidecarless/mesh/config/forward"
+	"github.com/sidecarless/mesh/config/istio"
+	"github.com/sidecarless/mesh/lb"
+)
+
+// An Outcome is what one request came to.
+type Outcome struct {
+	Err      error // no answer at all
+	Status   int
+	Header   http.Header
+	Body     string
+	Cut      bool
+	Elapsed  time.Duration
+	Arrivals []*Arrival
+	Record   *access.Record
+}
+
+// servedBy is the server that answered, or "-".
+func (o *Outcome) servedBy() string {
+	if by := o.Header.Get("X-Served-By"); by != "" {
+		return by
+	}
+	return "-"
+}
+
+// Play plays a case once against a fresh client and gives the outcomes of each
+// step.
+func (c *Case) Play(ctx context.Context) (map[int][]*Outcome, error) {
+	s, err := startServers(c.Servers)
+	if err != nil {
+		return nil, err
+	}
+	defer s.stop()
+	records := &records{byID: map[string]*access.Record{}}
+	handler, stop, err := c.proxy(s, records.add)
+	if err != nil {
+		return nil, err
+	}
+	defer stop()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, err
+	}
+	server := &http.Server{Handler: handler}
+	go server.Serve(listener)
+	defer server.Close()
+
+	all := map[int][]*Outcome{}
+	for i := range c.Steps {
+		step := &c.Steps[i]
+		s.script(step.Scripts)
+		pause(ctx, step.Wait)
+		if step.Request == nil {
+			continue
+		}
+		all[i] = step.play(ctx, i, listener.Addr().String())
+		for k, o := range all[i] {
+			o.Record = records.wait(ctx, requestID(i, k))
+		}
+		// Copies may still be under way.
+		if len(c.Mirrors) > 0 {
+			pause(ctx, Duration(60*time.Millisecond))
+		}
+		for k, o := range all[i] {
+			o.Arrivals = s.take(requestID(i, k))
+		}
+	}
+	return all, nil
+}
+
+// proxy is the sidecar of the case.
+func (c *Case) proxy(s *servers, sink access.Sink) (http.Handler, func(), error) {
+	config, err := istio.Parse(c.Name+".yaml", strings.NewReader(c.resources()))
+	if err != nil {
+		return nil, nil, err
+	}
+	locality, err := lb.ParseLocality(c.Client.Locality)
+	if err != nil {
+		return nil, nil, err
+	}
+	client, err := istio.NewClient(config, istio.ClientConfig{
+		Workload:     istio.Workload{Namespace: c.Client.Namespace, Labels: c.Client.Labels, Locality: locality},
+		Dial:         s.dial,
+		Sinks:        []access.Sink{sink},
+		ProxyHeaders: true,
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	return forward.New(forward.Config{Client: client, Port: c.Port}), func() { client.Close() }, nil
+}
+
+// records keeps what the access log tells.
+type records struct {
+	mu   sync.Mutex
+	byID map[string]*access.Record
+}
+
+func (r *records) add(_ context.Context, rec access.Record) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.byID[rec.Request.Header.Get(idHeader)] = &rec
+}
+
+// wait is the record of a request. What is refused at the door has none.
+func (r *records) wait(ctx context.Context, id string) *access.Record {
+	for range 20 {
+		r.mu.Lock()
+		rec := r.byID[id]
+		r.mu.Unlock()
+		if rec != nil {
+			return rec
+		}
+		pause(ctx, Duration(5*time.Millisecond))
+	}
+	return nil
+}
+
+func requestID(step, n int) string { return fmt.Sprintf("r%d-%d", step, n) }
+
+// play sends the requests of a step.
+func (s *Step) play(ctx context.Context, number int, address string) []*Outcome {
+	n := max(1, s.Repeat)
+	if s.Keys != nil {
+		n = s.Keys.N
+	}
+	outcomes := make([]*Outcome, n)
+	tokens := make(chan struct{}, max(1, s.Concurrency))
+	var wg sync.WaitGroup
+	for k := range n {
+		if k > 0 {
+			pause(ctx, s.Every)
+		}
+		tokens <- struct{}{}
+		wg.Go(func() {
+			defer func() { <-tokens }()
+			outcomes[k] = send(address, s.text(k, requestID(number, k)), s.Request.method())
+		})
+	}
+	wg.Wait()
+	return outcomes
+}
+
+func (q *Request) method() string {
+	if q.Method == "" {
+		return http.MethodGet
+	}
+	return q.Method
+}
+
+// text is the k-th request of the step as it goes over the wire.
+func (s *Step) text(k int, id string) []byte {
+	q := s.Request
+	path := q.Path
+	if path == "" {
+		path = "/"
+	}
+	extra := ""
+	if s.Keys != nil {
+		key := fmt.Sprintf(s.Keys.Format, k)
+		switch {
+		case s.Keys.Header != "":
+			extra = s.Keys.Header + ": " + key + "\r\n"
+		case s.Keys.Cookie != "":
+			extra = "cookie: " + s.Keys.Cookie + "=" + key + "\r\n"
+		case s.Keys.Query != "":
+			path += "?" + s.Keys.Query + "=" + key
+		}
+	}
+	var b bytes.Buffer
+	fmt.Fprintf(&b, "%s %s HTTP/1.1\r\nHost: %s\r\n", q.method(), path, q.Authority)
+	for _, h := range q.Headers {
+		fmt.Fprintf(&b, "%s: %s\r\n", h[0], h[1])
+	}
+	b.WriteString(extra)
+	for i := range q.Fill.Count {
+		fmt.Fprintf(&b, "x-fill-%d: %s\r\n", i, strings.Repeat("v", max(1, q.Fill.Size)))
+	}
+	body := q.Body
+	if q.BodySize > 0 {
+		body = strings.Repeat("x", q.BodySize)
+	}
+	switch m := q.method(); {
+	case body != "", m == http.MethodPost, m == http.MethodPut, m == http.MethodPatch:
+		fmt.Fprintf(&b, "Content-Length: %d\r\n", len(body))
+	}
+	fmt.Fprintf(&b, "%s: %s\r\n\r\n%s", idHeader, id, body)
+	return b.Bytes()
+}
+
+// send sends one request over a connection of its own and reads the answer.
+func send(address string, text []byte, method string) (o *Outcome) {
+	o = &Outcome{Header: http.Header{}}
+	began := time.Now()
+	defer func() { o.Elapsed = time.Since(began) }()
+	conn, err := net.Dial("tcp", address)
+	if err != nil {
+		o.Err = err
+		return o
+	}
+	defer conn.Close()
+	conn.SetDeadline(began.Add(15 * time.Second))
+	// A server may answer and close before it has read all: its answer counts.
+	written := make(chan struct{})
+	go func() {
+		defer close(written)
+		conn.Write(text)
+	}()
+	defer func() { conn.Close(); <-written }()
+	res, err := http.ReadResponse(bufio.NewReader(conn), &http.Request{Method: method})
+	if err != nil {
+		o.Err = err
+		return o
+	}
+	body, err := io.ReadAll(res.Body)
+	o.Status, o.Header, o.Body, o.Cut = res.StatusCode, res.Header, string(body), err != nil
+	return o
+}

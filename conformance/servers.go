@@ -1,0 +1,217 @@
+package conformance
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// idHeader tells the requests of a play apart.
+const idHeader = "X-Oracle-Id"
+
+// An Arrival is a request as a server saw it.
+type Arrival struct {
+	Server, Method, Path, Host, Status string
+	Header                             http.Header
+	Body                               int64
+	At                                 time.Time
+}
+
+// servers are the servers of a case, on ports that the system chose.
+type servers struct {
+	addresses map[string]string // by the address that the case names
+	running   []*http.Server
+
+	mu       sync.Mutex
+	scripts  map[string][]Reply
+	used     map[string]int
+	arrivals map[string][]*Arrival
+}
+
+func startServers(list []Server) (*servers, error) {
+	s := &servers{addresses: map[string]string{}, scripts: map[string][]Reply{}, used: map[string]int{}, arrivals: map[string][]*Arrival{}}
+	for _, one := range list {
+		s.scripts[one.Name] = one.Script
+		if one.Down {
+			continue
+		}
+		listener, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			s.stop()
+			return nil, err
+		}
+		s.addresses[one.Address] = listener.Addr().String()
+		server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { s.serve(one.Name, w, r) })}
+		s.running = append(s.running, server)
+		go server.Serve(listener)
+	}
+	return s, nil
+}
+
+func (s *servers) stop() {
+	for _, server := range s.running {
+		server.Close()
+	}
+}
+
+// dial reaches the servers under the addresses that the case gives them. Where
+// nobody listens the connection is refused.
+func (s *servers) dial(ctx context.Context, network, address string) (net.Conn, error) {
+	real, ok := s.addresses[address]
+	if !ok {
+		return nil, &net.OpError{Op: "dial", Net: network, Err: syscall.ECONNREFUSED}
+	}
+	var d net.Dialer
+	return d.DialContext(ctx, network, real)
+}
+
+func (s *servers) script(scripts map[string][]Reply) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for name, script := range scripts {
+		s.scripts[name], s.used[name] = script, 0
+	}
+}
+
+// take gives the arrivals of a request and forgets them.
+func (s *servers) take(id string) []*Arrival {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	list := s.arrivals[id]
+	delete(s.arrivals, id)
+	return list
+}
+
+// arrived notes a request and takes the next reply of the server's script.
+func (s *servers) arrived(name string, r *http.Request) Reply {
+	size, err := io.Copy(io.Discard, r.Body)
+	header := r.Header.Clone()
+	if len(r.TransferEncoding) > 0 {
+		header["Transfer-Encoding"] = r.TransferEncoding
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	reply, n := Reply{}, s.used[name]
+	s.used[name]++
+	for _, next := range s.scripts[name] {
+		if next.Times == 0 || n < next.Times {
+			reply = next
+			break
+		}
+		n -= next.Times
+	}
+	if reply.Status == 0 {
+		reply.Status = http.StatusOK
+	}
+	a := &Arrival{Server: name, Method: r.Method, Path: r.RequestURI, Host: r.Host, Header: header, Body: size, At: time.Now(), Status: reply.words()}
+	if err != nil {
+		a.Status += " (request body cut: " + err.Error() + ")"
+	}
+	id := r.Header.Get(idHeader)
+	s.arrivals[id] = append(s.arrivals[id], a)
+	return reply
+}
+
+// words is the reply as the recordings write it.
+func (r Reply) words() string {
+	s := fmt.Sprint(r.Status)
+	if r.Reset {
+		s = "reset"
+	}
+	if r.Delay > 0 {
+		s += " after " + time.Duration(r.Delay).String()
+	}
+	if r.BodyDelay > 0 {
+		s += ", half of the body after " + time.Duration(r.BodyDelay).String()
+	}
+	if r.Cut {
+		s += ", cut in the body"
+	}
+	return s
+}
+
+func (s *servers) serve(name string, w http.ResponseWriter, r *http.Request) {
+	reply := s.arrived(name, r)
+	if !pause(r.Context(), reply.Delay) {
+		return
+	}
+	if reply.Reset {
+		reset(w)
+		return
+	}
+	for k, v := range reply.Headers {
+		w.Header().Set(k, v)
+	}
+	w.Header().Set("X-Served-By", name)
+	switch {
+	case reply.BodyDelay > 0 || reply.Cut:
+		w.Header().Set("Content-Type", "text/plain")
+		w.Header().Set("Content-Length", "10")
+		w.WriteHeader(reply.Status)
+		io.WriteString(w, "first")
+		w.(http.Flusher).Flush()
+		if reply.Cut {
+			panic(http.ErrAbortHandler)
+		}
+		if pause(r.Context(), reply.BodyDelay) {
+			io.WriteString(w, "later")
+		}
+	case reply.Body != nil:
+		w.WriteHeader(reply.Status)
+		io.WriteString(w, *reply.Body)
+	default:
+		if w.Header().Get("Content-Type") == "" {
+			w.Header().Set("Content-Type", "application/json")
+		}
+		w.WriteHeader(reply.Status)
+		if reply.Status != http.StatusNoContent && reply.Status != http.StatusNotModified {
+			json.NewEncoder(w).Encode(map[string]any{"server": name, "path": r.RequestURI})
+		}
+	}
+}
+
+// pause reports whether the time passed before the caller left.
+func pause(ctx context.Context, d Duration) bool {
+	if d == 0 {
+		return true
+	}
+	t := time.NewTimer(time.Duration(d))
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// reset closes a connection with RST.
+func reset(w http.ResponseWriter) {
+	if conn, _, err := w.(http.Hijacker).Hijack(); err == nil {
+		if tcp, ok := conn.(*net.TCPConn); ok {
+			tcp.SetLinger(0)
+		}
+		conn.Close()
+	}
+}
+
+// split takes the arrivals at servers of copies apart from the others.
+func (c *Case) split(all []*Arrival) (main, copies []*Arrival) {
+	for _, a := range all {
+		if slices.Contains(c.Mirrors, a.Server) {
+			copies = append(copies, a)
+		} else {
+			main = append(main, a)
+		}
+	}
+	slices.SortStableFunc(copies, func(a, b *Arrival) int { return strings.Compare(a.Server, b.Server) })
+	return main, copies
+}
