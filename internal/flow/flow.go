@@ -39,7 +39,8 @@ type Flow struct {
 	Faults  []string      // faults drawn, in words
 	Mirrors []string      // destinations of copies
 
-	Bounded time.Time // when the bound on the whole request ends; zero for none
+	Bounded time.Time     // when the bound on the whole request ends; zero for none, or while the request's body has not ended
+	Total   time.Duration // the bound on the whole request, from the end of its body; zero for none
 
 	// What whoever repeats the request tells the balancer. Tries are attempts whose
 	// hosts it should not pick again; in the end they are the request's history.
@@ -69,6 +70,7 @@ type Try struct {
 	Start    time.Time
 	Duration time.Duration // until the answer's headers or the failure
 	Waited   time.Duration // before this attempt
+	Bounded  time.Time     // when the bound on this attempt ends; zero for none but the request's
 
 	Host     any    // the balancer's host, a *lb.Host
 	Endpoint string // its address

@@ -44,6 +44,7 @@ type core struct {
 	status   int      // of the final answer; zero until it is known
 	bytes    int64
 	hijacked bool
+	sealed   error // what the handler's writes get instead of reaching the server
 }
 
 // Wrap makes w the state of an answer that is written to inner, and returns what
@@ -69,6 +70,12 @@ func (w *Writer) Bytes() int64 { return w.bytes }
 // Hijacked reports whether the handler took over the connection.
 func (w *Writer) Hijacked() bool { return w.hijacked }
 
+// Seal ends the handler's part in the answer: nothing that it writes from now on
+// reaches the server, and its writes return err. A hook that answers in the
+// handler's place, from BeforeHeader, writes its own answer to the inner
+// ResponseWriter and seals.
+func (w *Writer) Seal(err error) { w.sealed = err }
+
 // Finish is to be called when the handler has returned. If it wrote nothing, the
 // server will write an empty 200: the hooks get their chance before.
 func (w *Writer) Finish() { w.begin() }
@@ -77,6 +84,9 @@ func (w *Writer) Finish() { w.begin() }
 func (w *Writer) Send(p []byte) (int, error) { return w.send(p) }
 
 func (c *core) send(p []byte) (int, error) {
+	if c.sealed != nil {
+		return 0, c.sealed
+	}
 	n, err := c.inner.Write(p)
 	c.bytes += int64(n)
 	return n, err
@@ -96,7 +106,9 @@ func (c *core) WriteHeader(status int) {
 	if c.status == 0 && !c.hijacked {
 		status = c.header(status)
 	}
-	c.inner.WriteHeader(status) // which also complains about a second call
+	if c.sealed == nil {
+		c.inner.WriteHeader(status) // which also complains about a second call
+	}
 }
 
 // Write implements io.Writer.
@@ -114,6 +126,9 @@ func (c *core) WriteString(s string) (int, error) {
 	c.begin()
 	if c.body != nil {
 		return c.body.WriteBody([]byte(s))
+	}
+	if c.sealed != nil {
+		return 0, c.sealed
 	}
 	n, err := io.WriteString(c.inner, s)
 	c.bytes += int64(n)
@@ -147,7 +162,7 @@ func (c *core) begin() {
 	}
 	// The header is left to be written with the first bytes, from which the server
 	// may tell the content type.
-	if status := c.header(http.StatusOK); status != http.StatusOK {
+	if status := c.header(http.StatusOK); status != http.StatusOK && c.sealed == nil {
 		c.inner.WriteHeader(status)
 	}
 }
@@ -178,6 +193,9 @@ func (c *core) readFrom(src io.Reader) (int64, error) {
 	c.begin()
 	if c.body != nil {
 		return io.Copy(bodyWriter{c.body}, src)
+	}
+	if c.sealed != nil {
+		return 0, c.sealed
 	}
 	n, err := c.inner.(io.ReaderFrom).ReadFrom(src)
 	c.bytes += n
