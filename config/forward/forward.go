@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"github.com/sidecarless/mesh"
+	"github.com/sidecarless/mesh/config/internal/rawpath"
 )
 
 // Config says how requests are sent on.
@@ -90,7 +91,7 @@ func target(r *http.Request, port uint16) *url.URL {
 		raw = r.URL.RequestURI()
 	}
 	raw, u.RawQuery, u.ForceQuery = cutQuery(raw)
-	SetPath(u, raw)
+	rawpath.Set(u, raw)
 	return u
 }
 
@@ -98,26 +99,6 @@ func target(r *http.Request, port uint16) *url.URL {
 func cutQuery(target string) (path, query string, force bool) {
 	path, query, found := strings.Cut(target, "?")
 	return path, query, found && query == ""
-}
-
-// SetPath makes u send the path raw byte for byte.
-func SetPath(u *url.URL, raw string) {
-	u.Opaque, u.RawPath = "", raw
-	path, err := url.PathUnescape(raw)
-	if err == nil {
-		u.Path = path
-		if u.EscapedPath() == raw {
-			return
-		}
-	}
-	// What net/url would write in another way goes out as it is; behind "//" an
-	// opaque target would be taken for a host.
-	u.Path, u.RawPath = path, ""
-	if strings.HasPrefix(raw, "//") {
-		u.Path = raw
-		return
-	}
-	u.Opaque = raw
 }
 
 // schemeOf is the scheme that the caller spoke, as far as a proxy believes it.
