@@ -3,7 +3,9 @@ package mesh
 import (
 	"context"
 	"net/http"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -47,7 +49,7 @@ type Outcome struct {
 }
 
 // localFlags are set where we refuse a request before it reaches a server.
-var localFlags = [...]Flag{NoRoute, NoCluster, NoHealthyUpstream, Overflow, FaultInjected, RateLimited, Denied, ExternalDenied}
+var localFlags = [...]Flag{NoRoute, NoCluster, NoHealthyUpstream, Overflow, FaultInjected, RateLimited, Denied, ExternalDenied, DownstreamProtocol}
 
 // OutcomeOf is the one place where it is decided how an attempt ended: answers
 // of 500 and above and errors of the transport are failures, other answers
@@ -77,13 +79,14 @@ func OutcomeOf(ctx context.Context, res *http.Response, err error) Outcome {
 	return o
 }
 
+// isLocal looks at the last flag, which is the reason: those before it tell what
+// befell the request on the way, such as a retry that was refused.
 func (e *Error) isLocal() bool {
-	for _, f := range &localFlags {
-		if e.Flag.Has(f) {
-			return true
-		}
+	reason := e.Flag
+	if i := strings.LastIndexByte(string(reason), ','); i >= 0 {
+		reason = reason[i+1:]
 	}
-	return false
+	return slices.Contains(localFlags[:], reason)
 }
 
 // httpStatusOfGRPC is what Envoy counts for the answer to a gRPC request: its

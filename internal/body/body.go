@@ -3,6 +3,7 @@
 package body
 
 import (
+	"context"
 	"errors"
 	"io"
 	"net/http"
@@ -21,6 +22,14 @@ type Ender interface {
 	BodyEnded(arg any, err error)
 }
 
+// A Failer is an [Ender] that knows better what an error in reading means: what
+// it returns is what the reader and all Enders are told. It is not asked when the
+// request's own context has ended.
+type Failer interface {
+	Ender
+	BodyFailed(arg any, err error) error
+}
+
 type hook struct {
 	by  Ender
 	arg any
@@ -31,6 +40,7 @@ type hook struct {
 // [OnEnd].
 type Body struct {
 	inner io.ReadCloser
+	ctx   context.Context // the request's
 	ended atomic.Bool
 	n     int
 	hooks [4]hook
@@ -57,6 +67,9 @@ func OnEnd(res *http.Response, slot *Body, by Ender, arg any) {
 			b = new(Body)
 		}
 		b.inner = res.Body
+		if res.Request != nil {
+			b.ctx = res.Request.Context()
+		}
 		res.Body = b
 		// The body of an upgraded connection is also its other direction.
 		if w, ok := b.inner.(io.Writer); ok && res.StatusCode == http.StatusSwitchingProtocols {
@@ -78,10 +91,24 @@ func (b *Body) Read(p []byte) (int, error) {
 		if err == io.EOF {
 			b.end(nil)
 		} else {
+			err = b.failed(err)
 			b.end(err)
 		}
 	}
 	return n, err
+}
+
+// failed is what an error in reading means.
+func (b *Body) failed(err error) error {
+	if b.ctx != nil && b.ctx.Err() != nil {
+		return err
+	}
+	for i := range b.n {
+		if f, ok := b.hooks[i].by.(Failer); ok {
+			err = f.BodyFailed(b.hooks[i].arg, err)
+		}
+	}
+	return err
 }
 
 // Close implements io.Closer.

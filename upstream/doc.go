@@ -1,0 +1,2 @@
+// Package upstream is the client's side of one destination.
+package upstream
