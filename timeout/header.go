@@ -1,0 +1,100 @@
+package timeout
+
+import (
+	"math"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// The headers by which hops tell each other about time, as net/http spells them.
+const (
+	wishHeader     = "X-Envoy-Upstream-Rq-Timeout-Ms" // what a client wants its proxy to wait
+	expectedHeader = "X-Envoy-Expected-Rq-Timeout-Ms" // how long the hop before will wait
+	grpcHeader     = "Grpc-Timeout"
+)
+
+// grpcTimeout is the time that a gRPC request gives itself.
+func grpcTimeout(r *http.Request) (time.Duration, bool) {
+	v := r.Header[grpcHeader]
+	if len(v) == 0 || !isGRPC(r.Header) {
+		return 0, false
+	}
+	return parseGRPC(v[0])
+}
+
+// isGRPC reports whether a request is gRPC's, by its content type.
+func isGRPC(h http.Header) bool {
+	v := h["Content-Type"]
+	if len(v) == 0 {
+		return false
+	}
+	rest, ok := strings.CutPrefix(v[0], "application/grpc")
+	return ok && (rest == "" || rest[0] == '+' || rest[0] == ';')
+}
+
+// parseGRPC reads a grpc-timeout: one to eight digits and a unit.
+func parseGRPC(s string) (time.Duration, bool) {
+	if len(s) < 2 || len(s) > 9 {
+		return 0, false
+	}
+	var unit time.Duration
+	switch s[len(s)-1] {
+	case 'H':
+		unit = time.Hour
+	case 'M':
+		unit = time.Minute
+	case 'S':
+		unit = time.Second
+	case 'm':
+		unit = time.Millisecond
+	case 'u':
+		unit = time.Microsecond
+	case 'n':
+		unit = time.Nanosecond
+	default:
+		return 0, false
+	}
+	n, ok := parseCount(s[:len(s)-1])
+	return times(n, unit), ok
+}
+
+// formatGRPC writes d as Envoy does: in milliseconds as long as eight digits hold
+// them, and then in the next larger unit, cut off.
+func formatGRPC(d time.Duration) string {
+	const most = 99_999_999
+	switch ms := d.Milliseconds(); {
+	case ms <= most:
+		return strconv.FormatInt(ms, 10) + "m"
+	case ms/1000 <= most:
+		return strconv.FormatInt(ms/1000, 10) + "S"
+	default:
+		return strconv.FormatInt(ms/60_000, 10) + "M"
+	}
+}
+
+// parseMillis reads a count of milliseconds.
+func parseMillis(s string) (time.Duration, bool) {
+	n, ok := parseCount(s)
+	return times(n, time.Millisecond), ok
+}
+
+// parseCount reads digits and nothing else.
+func parseCount(s string) (uint64, bool) {
+	for i := range len(s) {
+		if s[i] < '0' || s[i] > '9' {
+			return 0, false
+		}
+	}
+	n, err := strconv.ParseUint(s, 10, 64)
+	return n, err == nil
+}
+
+// times is n units, or the longest duration there is.
+func times(n uint64, unit time.Duration) time.Duration {
+	if n > uint64(math.MaxInt64/unit) {
+		return math.MaxInt64
+	}
+	return time.Duration(n) * unit
+}

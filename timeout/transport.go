@@ -1,0 +1,145 @@
+package timeout
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"time"
+
+	"github.com/sidecarless/mesh"
+	"github.com/sidecarless/mesh/internal/body"
+	"github.com/sidecarless/mesh/internal/flow"
+)
+
+// Transport bounds the requests that next sends. A request that asks for another
+// protocol is not bounded, as in Envoy: it has no end.
+func (t *Timeout) Transport(next http.RoundTripper) http.RoundTripper {
+	return &transport{t, next}
+}
+
+type transport struct {
+	t    *Timeout
+	next http.RoundTripper
+}
+
+// RoundTrip implements http.RoundTripper.
+func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
+	s := t.t.now.Load()
+	total, r := s.sending(r)
+	if !total.set || endless(r) {
+		return t.next.RoundTrip(r)
+	}
+	try := flow.TryOf(r)
+	var start time.Time
+	if try == nil {
+		var f *flow.Flow
+		f, r = flow.Ensure(r)
+		try, start = &f.First, f.Start
+	} else {
+		start = time.Now() // layers outside, such as a delay, have spent some already
+	}
+	f := try.Flow
+	if f.Total == 0 || total.Duration < f.Total {
+		f.Total = total.Duration
+	}
+
+	var ctx context.Context
+	var end any // what to give to ender
+	if r.Body == nil || r.Body == http.NoBody {
+		deadline := start.Add(total.Duration)
+		if f.Bounded.IsZero() || deadline.Before(f.Bounded) {
+			f.Bounded = deadline
+		}
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithDeadlineCause(within(r), deadline, s.expired)
+		r, end = under(r, ctx), cancel
+	} else {
+		b := newBounding(within(r), r.Body, total.Duration, s.expired)
+		r = flow.Own(under(r, b))
+		r.Body = b
+		ctx, end = b, b
+	}
+
+	res, err := t.next.RoundTrip(r)
+	if err != nil {
+		err = s.judge(ctx, f, err)
+		ender{}.BodyEnded(end, err)
+		return nil, err
+	}
+	body.OnEnd(res, &try.Body, ender{}, end)
+	return res, nil
+}
+
+// sending is the bound on a client's request, and the request without the wish
+// that was meant for this layer.
+func (s *settings) sending(r *http.Request) (bound, *http.Request) {
+	total := s.total()
+	if v := r.Header[wishHeader]; s.Honor != nil && len(v) > 0 {
+		if s.Honor(r) {
+			if d, ok := parseMillis(v[0]); ok {
+				total = bound{d, d > 0}
+				if s.MaxHonor > 0 {
+					total = total.atMost(s.MaxHonor)
+				}
+			}
+		}
+		r = flow.OwnHeader(r)
+		delete(r.Header, wishHeader)
+	}
+	if s.GRPC {
+		if d, ok := grpcTimeout(r); ok {
+			total = total.atMost(s.wish(d))
+		}
+	}
+	return total, r
+}
+
+// within is the context below which r is to be bounded.
+func within(r *http.Request) context.Context {
+	if f, ok := r.Context().(*flow.Flow); ok {
+		return f.Context
+	}
+	return r.Context()
+}
+
+// under is r bounded by ctx, a child of within(r). A record that is r's context
+// takes ctx in place. Below it a context that somebody else put between would not
+// see that, and the request is copied.
+func under(r *http.Request, ctx context.Context) *http.Request {
+	if f, ok := r.Context().(*flow.Flow); ok {
+		f.Bound(ctx)
+		return r
+	}
+	return r.WithContext(ctx)
+}
+
+// ender releases what bounds a request when the answer's body has ended.
+type ender struct{}
+
+// BodyEnded implements body.Ender.
+func (ender) BodyEnded(arg any, _ error) {
+	switch end := arg.(type) {
+	case context.CancelFunc:
+		end()
+	case *bounding:
+		end.end()
+	}
+}
+
+// judge says what err means, with which the request of ctx has failed: if its
+// time was over, that is the reason. What a layer inside has judged stays.
+func (s *settings) judge(ctx context.Context, f *flow.Flow, err error) error {
+	if context.Cause(ctx) != error(s.expired) {
+		return err
+	}
+	var e *mesh.Error
+	if errors.As(err, &e) && e != s.expired && !e.Flag.Has(mesh.ClientGone) {
+		return err
+	}
+	over := *s.expired
+	over.Route, over.Branch = f.Route, f.Branch
+	if last := f.Last(); last != nil {
+		over.Endpoint = last.Endpoint
+	}
+	return &over
+}
