@@ -11,11 +11,16 @@ type Query struct {
 	Hashed bool
 
 	// Tried are the hosts that the request has met before and should not meet
-	// again. How hard [Balancer.Pick] tries is up to Picks: if positive, it asks the
-	// algorithm that many times more and takes the last host whatever it is, as
-	// Envoy does; otherwise it leaves them out as long as there is any other.
+	// again. How hard [Balancer.Pick] tries is up to Picks: if zero, it leaves them
+	// out as long as there is any other; if positive, it asks the algorithm that
+	// many times more and takes the last host whatever it is, as Envoy's
+	// previous_hosts does; if negative, it takes the first one.
 	Tried []*Host
 	Picks int
+
+	// Priorities, if positive, is after how many tried hosts their priorities are
+	// left out, as Envoy's previous_priorities does.
+	Priorities int
 
 	// Attempt is zero for the first pick made for an attempt of a request, and
 	// counts further ones, made because a host was not wanted. Where hashing

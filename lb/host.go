@@ -11,10 +11,9 @@ import (
 type Host struct {
 	// What every request writes has cache lines of its own.
 	_        [64]byte
-	active   atomic.Int64
-	requests atomic.Uint64 // picks that were carried out
+	load     atomic.Uint64 // requests under way, and above activeBits all there were
 	failures atomic.Uint64
-	ewma     estimate
+	latency  estimate
 	_        [64]byte
 
 	addr     string
@@ -26,6 +25,10 @@ type Host struct {
 	warmup   atomic.Pointer[Warmup]
 	attached atomic.Pointer[attachment]
 }
+
+// activeBits is how much of Host.load is for requests under way. One word for
+// two counters saves every request an atomic operation.
+const activeBits = 24
 
 // NewHost is a host that belongs to no balancer, to try an [Algorithm] with.
 func NewHost(e Endpoint) *Host {
@@ -45,7 +48,14 @@ func (h *Host) Weight() uint32 { return h.endpoint.Load().weight() }
 
 // Active is how many requests it has now. A request ends with the body of its
 // answer.
-func (h *Host) Active() int { return int(h.active.Load()) }
+func (h *Host) Active() int { return int(h.load.Load() & (1<<activeBits - 1)) }
+
+// Requests is how many requests it has been given so far.
+func (h *Host) Requests() uint64 { return h.load.Load() >> activeBits }
+
+// begin counts a request, end its end.
+func (h *Host) begin() { h.load.Add(1<<activeBits | 1) }
+func (h *Host) end()   { h.load.Add(^uint64(0)) }
 
 // Eject takes the host out of use until [Host.Restore]. Picks that begin after it
 // has returned do not find the host, unless so many are out that the balancer

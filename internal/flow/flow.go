@@ -53,6 +53,8 @@ type Flow struct {
 	Picks      int
 	Priorities int
 
+	Draw uint64 // random bits that are the same for all attempts; zero until somebody needs them
+
 	served   bool
 	attempts atomic.Int32
 	last     atomic.Pointer[Try]
@@ -75,8 +77,9 @@ type Try struct {
 	Host     any    // the balancer's host, a *lb.Host
 	Endpoint string // its address
 	Status   int
-	Failure  error  // nil when the server answered
-	Why      string // why another attempt followed
+	Answer   *http.Response // as the balancer handed it on
+	Failure  error          // nil when the server answered
+	Why      string         // why another attempt followed
 
 	URL  url.URL   // for the copy of the request that carries the endpoint's address
 	Body body.Body // for the wrapper of the answer's body

@@ -1,0 +1,190 @@
+package lb
+
+import (
+	"slices"
+	"time"
+)
+
+// A snapshot is what picks go by: which hosts are in use and what each priority
+// gets. It does not change; a new one is made when endpoints, their health or the
+// configuration change.
+type snapshot struct {
+	conf   *compiled
+	set    *hostSet
+	levels []level
+	sole   *level // the level that gets all requests, if there is one
+}
+
+// A level is one priority.
+type level struct {
+	group
+	usable  []*Host // the hosts in use: the usable ones, or all in a panic
+	healthy int     // usable hosts
+	panic   bool
+
+	// What it gets: a request whose number from 1 to 100 is at most upTo, and above
+	// that of the level before.
+	share, upTo int
+
+	// Either picker picks, or where localities have weights, turns does between
+	// the pickers of localities. Without usable hosts there is neither.
+	picker     Picker
+	turns      *edf
+	weights    []float64
+	localities []Picker
+}
+
+// newSnapshot makes a snapshot of a set. It takes over what it can from prev,
+// which may be nil; same says that prev is of the same set and configuration.
+func newSnapshot(k *compiled, set *hostSet, prev *snapshot, same bool, now time.Time) (*snapshot, error) {
+	s := &snapshot{conf: k, set: set, levels: make([]level, len(set.groups))}
+	health := make([]levelHealth, len(s.levels))
+	for i := range s.levels {
+		l := &s.levels[i]
+		l.group = set.groups[i]
+		l.usable = usableOf(l.hosts)
+		l.healthy = len(l.usable)
+		health[i] = levelHealth{hosts: len(l.hosts), healthy: l.healthy}
+	}
+	sum := 0
+	for i, load := range spread(health, overprovisioning, k.panicBelow) {
+		l := &s.levels[i]
+		l.share, l.panic = load.healthy, load.panic
+		sum += l.share
+		l.upTo = sum
+		if l.panic {
+			l.usable = l.hosts
+		}
+		if l.share == 100 {
+			s.sole = l
+		}
+		old := prev.level(l.priority)
+		if same && old != nil && old.panic == l.panic && slices.Equal(old.usable, l.usable) {
+			l.picker, l.turns, l.weights, l.localities = old.picker, old.turns, old.weights, old.localities
+			continue
+		}
+		if len(l.usable) == 0 {
+			continue
+		}
+		if err := l.build(k, old, now); err != nil {
+			return nil, err
+		}
+	}
+	return s, nil
+}
+
+// level is the level of a priority, or nil. The snapshot may be nil.
+func (s *snapshot) level(priority uint32) *level {
+	if s != nil {
+		for i := range s.levels {
+			if s.levels[i].priority == priority {
+				return &s.levels[i]
+			}
+		}
+	}
+	return nil
+}
+
+// usableOf are the usable ones among hosts.
+func usableOf(hosts []*Host) []*Host {
+	if !slices.ContainsFunc(hosts, func(h *Host) bool { return !h.usable() }) {
+		return hosts
+	}
+	usable := make([]*Host, 0, len(hosts))
+	for _, h := range hosts {
+		if h.usable() {
+			usable = append(usable, h)
+		}
+	}
+	return usable
+}
+
+// build makes the pickers of a level that has usable hosts.
+func (l *level) build(k *compiled, old *level, now time.Time) (err error) {
+	switch {
+	case k.consistent != nil:
+		var prev Picker
+		if old != nil {
+			prev = old.picker
+		}
+		hosts, shares := l.shares()
+		if len(hosts) > 0 {
+			l.picker, err = k.consistent.Rebuild(prev, hosts, shares)
+		}
+		return err
+	case len(l.places) == 0 || l.panic:
+		l.picker, err = k.picker(l.usable, now)
+		return err
+	}
+	for _, p := range l.places {
+		usable := usableOf(p.hosts)
+		w := localityWeight(p.weight, len(usable), len(p.hosts), overprovisioning)
+		if w == 0 {
+			continue
+		}
+		picker, err := k.picker(usable, now)
+		if err != nil {
+			return err
+		}
+		l.localities = append(l.localities, picker)
+		l.weights = append(l.weights, w)
+	}
+	switch len(l.localities) {
+	case 0: // all became unusable just now
+	case 1:
+		l.picker, l.localities = l.localities[0], nil
+	default:
+		l.turns = newEDF(l.weights, k.rand())
+	}
+	return nil
+}
+
+// shares are the usable hosts and the part of all hashes that each is to have.
+// With weighted localities each has its part whether its hosts are healthy or
+// not: parts of localities do not move when hosts fail.
+func (l *level) shares() ([]*Host, []float64) {
+	if len(l.places) == 0 {
+		return l.usable, weightShares(l.usable)
+	}
+	sum := uint64(0)
+	for _, p := range l.places {
+		sum += uint64(p.weight)
+	}
+	hosts := make([]*Host, 0, len(l.usable))
+	shares := make([]float64, 0, len(l.usable))
+	for _, p := range l.places {
+		usable := p.hosts
+		if !l.panic {
+			usable = usableOf(p.hosts)
+		}
+		hosts = append(hosts, usable...)
+		shares = appendShares(shares, usable, float64(p.weight)/float64(sum))
+	}
+	return hosts, shares
+}
+
+// picker makes a picker by the algorithm.
+func (k *compiled) picker(hosts []*Host, now time.Time) (Picker, error) {
+	switch a := k.algorithm.(type) {
+	case RoundRobin:
+		return a.start(hosts, k.rand(), now), nil
+	case LeastRequest:
+		return a.start(hosts, k.rand(), now), nil
+	}
+	return k.algorithm.Picker(hosts)
+}
+
+// pick asks the level's algorithm; nil if the level has no host in use.
+func (l *level) pick(q Query) *Host {
+	if l.picker != nil {
+		return l.picker.Pick(q)
+	}
+	if l.turns == nil {
+		return nil
+	}
+	l.turns.mu.Lock()
+	i := l.turns.first()
+	l.turns.requeue(l.weights[i])
+	l.turns.mu.Unlock()
+	return l.localities[i].Pick(q)
+}

@@ -1,0 +1,104 @@
+package lb
+
+import (
+	"math/rand/v2"
+	"net/http"
+	"time"
+
+	"github.com/sidecarless/mesh"
+	"github.com/sidecarless/mesh/internal/body"
+	"github.com/sidecarless/mesh/internal/flow"
+)
+
+// Transport is a layer that picks a host for each request and sends it there: a
+// copy of the request gets the host's address into its URL, and keeps the Host by
+// which the caller asked. The request counts on its host until the body of the
+// answer has ended. When there is no host the request is refused with an
+// [*mesh.Error] with flag UH.
+func (b *Balancer) Transport(next http.RoundTripper) http.RoundTripper {
+	return &transport{b, next}
+}
+
+type transport struct {
+	balancer *Balancer
+	next     http.RoundTripper
+}
+
+// RoundTrip implements http.RoundTripper.
+func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
+	f, r := flow.Ensure(r)
+	r = flow.Own(r)
+	try := flow.TryOf(r)
+	conf := t.balancer.current.Load().conf
+	if conf.name != "" {
+		f.Upstream = conf.name
+	}
+	q := Query{Now: try.Start, Picks: f.Picks, Priorities: f.Priorities}
+	if len(f.Tries) > 0 {
+		q.Tried = hostsOf(f.Tries)
+	}
+	var cookies []string
+	if conf.hasher != nil {
+		if f.Draw == 0 {
+			f.Draw = rand.Uint64()
+		}
+		q.Hash, q.Hashed, cookies = conf.hasher.Hash(r, f.Draw)
+	}
+	lease, err := t.balancer.Pick(q)
+	if err != nil {
+		if r.Body != nil {
+			r.Body.Close()
+		}
+		return nil, err
+	}
+	try.Host, try.Endpoint = lease.host, lease.host.addr
+	try.Begin()
+	if r.Host == "" {
+		r.Host = r.URL.Host
+	}
+	try.URL = *r.URL
+	try.URL.Host = lease.host.addr
+	r.URL = &try.URL
+
+	res, err := t.next.RoundTrip(r)
+	if err != nil {
+		o := mesh.OutcomeOf(r.Context(), nil, err)
+		o.Latency = time.Since(try.Start)
+		lease.Done(o)
+		return nil, err
+	}
+	for _, cookie := range cookies {
+		res.Header.Add("Set-Cookie", cookie)
+	}
+	res.Request = f.Request
+	try.Answer = res
+	body.OnEnd(res, &try.Body, t, try)
+	return res, nil
+}
+
+// BodyEnded implements [body.Ender]: the attempt arg has ended.
+func (t *transport) BodyEnded(arg any, err error) {
+	try := arg.(*flow.Try)
+	res := try.Answer
+	if err == body.ErrClosed {
+		err = nil // the caller had seen enough
+	}
+	ctx := try.Context
+	if ctx == nil { // the first attempt has the context of the request
+		ctx = try.Flow
+	}
+	o := mesh.OutcomeOf(ctx, res, err)
+	o.Latency = time.Since(try.Start)
+	Lease{try.Host.(*Host), t.balancer}.Done(o)
+}
+
+// hostsOf are the hosts of attempts.
+func hostsOf(tries []*flow.Try) []*Host {
+	hosts := make([]*Host, 0, len(tries))
+	for _, try := range tries {
+		if h, ok := try.Host.(*Host); ok {
+			hosts = append(hosts, h)
+		}
+	}
+	return hosts
+}
