@@ -28,10 +28,5 @@ func (v Value) Head() string {
 	if !t.fold {
 		return t.head
 	}
-	for i := range len(t.head) {
-		if 'a' <= t.head[i] && t.head[i] <= 'z' {
-			return t.head[:i]
-		}
-	}
-	return t.head
+	return t.head[:caseless(t.head)]
 }

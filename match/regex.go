@@ -1,6 +1,7 @@
 package match
 
 import (
+	"errors"
 	"regexp"
 	"regexp/syntax"
 	"strconv"
@@ -9,7 +10,7 @@ import (
 
 // maxRegex bounds the length of an expression, so that reading one, also a wrong
 // one, takes milliseconds. Istio allows 1 KiB.
-const maxRegex = 64 << 10
+const maxRegex = 16 << 10
 
 // compileRegex makes t the test for an expression, or says what is wrong with it.
 func (t *test) compileRegex(expr string) (reason string) {
@@ -18,7 +19,7 @@ func (t *test) compileRegex(expr string) (reason string) {
 	}
 	tree, err := syntax.Parse(expr, syntax.Perl)
 	if err != nil {
-		return err.Error()
+		return wrongRegex(err)
 	}
 	parts := flatten(nil, tree)
 	t.head, parts = literalHead(parts)
@@ -42,9 +43,17 @@ func (t *test) compileRegex(expr string) (reason string) {
 	t.kind = kindRegex
 	t.re, err = regexp.Compile(`\A(?:` + tree.String() + `)\z`)
 	if err != nil {
-		return err.Error()
+		return wrongRegex(err)
 	}
 	return ""
+}
+
+// wrongRegex is the error of package regexp, without repeating a long expression.
+func wrongRegex(err error) string {
+	if e, ok := errors.AsType[*syntax.Error](err); ok {
+		return e.Code.String() + ": " + strconv.Quote(shown(e.Expr))
+	}
+	return err.Error()
 }
 
 // flatten appends the parts of re that must match one after the other. Groups

@@ -45,7 +45,7 @@ func Present() Value { return Value{op: opPresent} }
 func Segments(p string) Value { return Value{s: p, op: opSegments} }
 
 // Regex accepts what the expression matches from beginning to end. The syntax is
-// that of package regexp, which is RE2's. An expression of more than 64 KiB is a
+// that of package regexp, which is RE2's. An expression of more than 16 KiB is a
 // problem. Those that only name a beginning or an end, such as "us-.*", cost no
 // more than [Prefix] and [Suffix]; a newline, which a dot does not match, is not
 // looked for there, since no part of a request can hold one.

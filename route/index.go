@@ -12,6 +12,7 @@ import (
 // asked for each of these parts once, and of the places where they lead the entry
 // with the least number that fits is taken.
 type index struct {
+	rules   []int // whose descriptions they are, in order; for explanations
 	paths   map[string]group
 	headers []headerIndex
 	byName  map[string]map[string]group // the same as headers

@@ -71,7 +71,13 @@ func compile[T any](rules []Rule[T]) (*snapshot[T], error) {
 		return nil, err
 	}
 	for h, items := range byHost {
-		s.hosts.add(h, build(items))
+		x := build(items)
+		for _, it := range items {
+			if n := len(x.rules); n == 0 || x.rules[n-1] != it.rule {
+				x.rules = append(x.rules, it.rule)
+			}
+		}
+		s.hosts.add(h, x)
 	}
 	return s, nil
 }
