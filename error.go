@@ -21,6 +21,7 @@ type Error struct {
 	Route    string // the rule that was chosen, as far as known
 	Branch   string // the subset or branch of a split
 	Endpoint string // the address of the last attempt
+	Retried  bool   // there were attempts before; Envoy's text for a reset then says so
 
 	Header http.Header // further headers of the reply, such as Retry-After; may be nil
 	Err    error       // the cause; may be nil
@@ -128,7 +129,7 @@ func (e *Error) Body() string {
 	if reason, ok := strings.CutPrefix(e.Details, detailsReset+"{"); ok {
 		reason, _, _ = strings.Cut(strings.TrimSuffix(reason, "}"), "|")
 		retried := "reset reason: "
-		if e.Flag.Has(RetriesExhausted) {
+		if e.Retried {
 			retried = "retried and the latest reset reason: "
 		}
 		return "upstream connect error or disconnect/reset before headers. " + retried + strings.ReplaceAll(reason, "_", " ")

@@ -134,7 +134,8 @@ func reply(e *Error, r *http.Request) (int, http.Header, string) {
 	for name, values := range e.Header {
 		header[name] = append([]string(nil), values...)
 	}
-	if e.Flag.Has(Overflow) {
+	// A retry that was refused has the flag as well, but nothing was overloaded.
+	if e.Flag == Overflow {
 		header["X-Envoy-Overloaded"] = []string{"true"}
 	}
 	if isGRPC(r.Header) {

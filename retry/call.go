@@ -1,0 +1,288 @@
+package retry
+
+import (
+	"context"
+	"io"
+	"math/rand/v2"
+	"net/http"
+	"net/url"
+	"strconv"
+	"time"
+
+	"github.com/sidecarless/mesh"
+	"github.com/sidecarless/mesh/internal/body"
+	"github.com/sidecarless/mesh/internal/flow"
+)
+
+// A call is a request that may need more than one attempt.
+type call struct {
+	*transport
+	rules *rules
+	flow  *flow.Flow
+
+	// The request as it came to this layer. Its URL and Host are kept apart, since
+	// layers inside change them where they are.
+	request *http.Request
+	url     url.URL
+	host    string
+	header  http.Header
+
+	replay    *replay // nil without a body, or with one that GetBody returns again
+	begun     int     // attempts, hedges included
+	retries   int     // attempts after a failed one
+	granted   bool    // the attempt under way is a retry that the budget has granted
+	inherited int     // attempts before this one of the request for which it is made
+}
+
+// A sending is an attempt that is to be made.
+type sending struct {
+	try     *flow.Try
+	request *http.Request
+	attempt *attempt // nil where the attempt needs no context of its own
+	body    io.ReadCloser
+	reader  *reader // is body, where it is kept
+}
+
+// A verdict is a Decision that bodies and budgets agree to.
+type verdict struct {
+	Decision
+	kind mesh.Kind
+	flag mesh.Flag // what is to be said of the request if there is no other attempt
+}
+
+// run goes on after the first attempt has ended.
+func (c *call) run(try *flow.Try, res *http.Response, err error) (*http.Response, error) {
+	for {
+		try.Begin()
+		if c.granted {
+			c.rules.budget.done()
+			c.granted = false
+		}
+		if err == nil && c.rules.ofAnswer(res.StatusCode, res.Header) == "" {
+			c.passed(try, res)
+			return res, nil
+		}
+		s := sending{body: c.request.Body}
+		v := c.judge(try, res, err, &s)
+		if err != nil && c.rules.budget.countsActive() {
+			c.rules.budget.BodyEnded(nil, err)
+		}
+		if !v.Again {
+			return c.ended(try, res, err, v)
+		}
+		c.flow.Tries = append(c.flow.Tries, try)
+		if err := c.pause(v.Wait, discard(res)); err != nil {
+			c.rules.budget.done()
+			if s.body != nil {
+				s.body.Close() //nolint:errcheck // nobody has read it
+			}
+			c.finish()
+			return nil, failed(try, err, "", c.kindOf(err))
+		}
+		c.retries++
+		c.begun++
+		c.policy.counts.retries.Add(1)
+		var a *attempt
+		if perTry := c.perTry(); perTry > 0 {
+			a = newAttempt(c.flow, perTry)
+		}
+		c.open(&s, c.begun, a)
+		s.try.Waited = s.try.Start.Sub(try.Start) - try.Duration
+		res, err = c.send(&s)
+		try = s.try
+	}
+}
+
+// judge says what is to follow an attempt that failed, and gets what another one
+// needs: its body, and leave from the budget.
+func (c *call) judge(try *flow.Try, res *http.Response, err error, next *sending) verdict {
+	now := time.Now()
+	try.Duration, try.Failure = now.Sub(try.Start), err
+	a := Attempt{
+		N: c.retries + 1, Method: c.request.Method, Header: c.header, Answer: res,
+		Outcome: mesh.OutcomeOf(c.flow, res, err), Now: now, Left: c.left(now),
+	}
+	if res != nil {
+		try.Status = res.StatusCode
+	}
+	v := verdict{Decision: c.rules.decide(a, rand.Uint64()), kind: a.Outcome.Kind}
+	if (v.Again || v.Exhausted) && !c.again(next) {
+		v.Again, v.Exhausted = false, false
+		v.Why += ", but its body cannot be sent again"
+		c.policy.counts.bodyTooLarge.Add(1)
+	}
+	switch {
+	case v.Exhausted:
+		v.flag = mesh.RetriesExhausted
+	case v.Again && !c.rules.budget.take(now):
+		v.Again = false
+		v.flag = mesh.Overflow
+		v.Why += ", but the budget for retries is spent"
+		c.policy.counts.overBudget.Add(1)
+	case v.Again:
+		c.granted = true
+	}
+	if !v.Again && next.body != nil {
+		next.body.Close() //nolint:errcheck // nobody has read it
+	}
+	try.Why = v.Why
+	return v
+}
+
+// left is how much time there is for the request, zero for no bound.
+func (c *call) left(now time.Time) time.Duration {
+	end := c.flow.Bounded
+	if d, ok := c.flow.Deadline(); ok && (end.IsZero() || d.Before(end)) {
+		end = d
+	}
+	if end.IsZero() {
+		return 0
+	}
+	return max(1, end.Sub(now))
+}
+
+// again gives next the body of the request anew and reports whether that can be
+// done.
+func (c *call) again(next *sending) bool {
+	switch {
+	case c.replay != nil:
+		next.body, next.reader = nil, c.replay.next()
+		if next.reader == nil {
+			return false
+		}
+		next.body = next.reader
+	case c.request.Body != nil && c.request.Body != http.NoBody:
+		body, err := c.request.GetBody()
+		if err != nil {
+			next.body = nil
+			return false
+		}
+		next.body = body
+	}
+	return true
+}
+
+// pause waits before the next attempt while the answer that it replaces is
+// drained. The error is why the request ended meanwhile.
+func (c *call) pause(wait time.Duration, discarded *drain) error {
+	ended := c.flow.Done()
+	if wait > 0 {
+		timer := time.NewTimer(wait)
+		defer timer.Stop()
+		select {
+		case <-timer.C:
+		case <-ended:
+		}
+	}
+	discarded.settle(ended)
+	if c.flow.Err() != nil {
+		return context.Cause(c.flow)
+	}
+	return nil
+}
+
+// perTry is the bound on an attempt that begins now; zero if it has none, or one
+// that would only end after that on the request.
+func (c *call) perTry() time.Duration {
+	d := c.rules.config.PerTry
+	if d > 0 && !c.flow.Bounded.IsZero() && time.Until(c.flow.Bounded) <= d {
+		return 0
+	}
+	return d
+}
+
+// open makes the record and the request of the n-th attempt.
+func (c *call) open(s *sending, n int, a *attempt) {
+	var ctx context.Context = c.flow
+	if a != nil {
+		s.attempt, ctx = a, a
+	}
+	s.try, s.request = c.flow.Next(ctx, c.request, n)
+	s.try.URL = c.url
+	s.request.URL, s.request.Host = &s.try.URL, c.host
+	s.request.Header, s.request.Body = c.header, s.body
+	if c.rules.config.TellAttempt {
+		s.request = flow.OwnHeader(s.request)
+		c.tell(s.request, n)
+	}
+}
+
+// tell puts the number of the attempt into its request, whose header is ours.
+func (c *call) tell(r *http.Request, n int) {
+	r.Header[attemptCount] = []string{strconv.Itoa(c.inherited + n)}
+}
+
+// send makes an attempt.
+func (c *call) send(s *sending) (*http.Response, error) {
+	a, budget := s.attempt, c.rules.budget
+	if s.reader != nil {
+		s.reader.sent = a
+	} else {
+		a.begin()
+	}
+	if budget.countsActive() {
+		budget.began()
+	}
+	res, err := c.next.RoundTrip(s.request)
+	if err == nil {
+		if a != nil {
+			body.OnEnd(res, &s.try.Body, a, nil)
+			if a.answered(); a.Err() != nil {
+				res.Body.Close() //nolint:errcheck // the attempt has just run out of time
+				res, err = nil, a.Err()
+			}
+		}
+	}
+	switch {
+	case err == nil:
+		if budget.countsActive() {
+			body.OnEnd(res, &s.try.Body, budget, nil)
+		}
+	case a != nil:
+		err = failure(a, err)
+		a.cancel(nil)
+	default:
+		err = failure(c.flow, err)
+	}
+	return res, err
+}
+
+// passed notes an answer that is good.
+func (c *call) passed(try *flow.Try, res *http.Response) {
+	if len(c.flow.Tries) > 0 {
+		try.Status, try.Duration = res.StatusCode, time.Since(try.Start)
+		c.flow.Tries = append(c.flow.Tries, try)
+	}
+	if c.retries > 0 {
+		c.policy.counts.rescued.Add(1)
+	}
+	c.finish()
+}
+
+// ended hands on the last answer or failure.
+func (c *call) ended(try *flow.Try, res *http.Response, err error, v verdict) (*http.Response, error) {
+	c.finish()
+	if v.Exhausted {
+		c.policy.counts.exhausted.Add(1)
+	}
+	if err != nil && v.kind != mesh.Failure && len(c.flow.Tries) == 0 {
+		return nil, err
+	}
+	c.flow.Tries = append(c.flow.Tries, try)
+	if err != nil {
+		return nil, failed(try, err, v.flag, v.kind)
+	}
+	c.flow.Flags = c.flow.Flags.With(v.flag)
+	return res, nil
+}
+
+// kindOf says for whom it counts that the request ended while it waited.
+func (c *call) kindOf(err error) mesh.Kind {
+	return mesh.OutcomeOf(c.flow, nil, err).Kind
+}
+
+func (c *call) finish() {
+	if c.replay != nil {
+		c.replay.finish()
+	}
+}

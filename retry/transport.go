@@ -1,0 +1,90 @@
+package retry
+
+import (
+	"context"
+	"net/http"
+
+	"github.com/sidecarless/mesh/internal/flow"
+)
+
+type transport struct {
+	policy *Policy
+	next   http.RoundTripper
+}
+
+// RoundTrip implements http.RoundTripper.
+func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
+	rules := t.policy.rules.Load()
+	f, r := flow.Ensure(r)
+	rules.budget.requested(f.Start)
+	rules.guide(f)
+	if !rules.plain || r.Body != nil && r.Body != http.NoBody {
+		return t.whole(rules, f, r)
+	}
+	// Layers inside may change the URL of their copy, which for the first attempt
+	// is r.
+	pristine, host, header := *r.URL, r.Host, r.Header
+	res, err := t.next.RoundTrip(r)
+	if err == nil && rules.ofAnswer(res.StatusCode, res.Header) == "" {
+		return res, nil
+	}
+	c := &call{
+		transport: t, rules: rules, flow: f,
+		request: r, url: pristine, host: host, header: header, begun: 1,
+	}
+	if err != nil {
+		err = failure(f, err)
+	}
+	return c.run(first(f, r), res, err)
+}
+
+// whole sends a request whose first attempt needs more than to be sent.
+func (t *transport) whole(rules *rules, f *flow.Flow, r *http.Request) (*http.Response, error) {
+	if rules.config.ObeyHeaders {
+		rules, r = rules.wishes(r)
+	}
+	c := &call{
+		transport: t, rules: rules, flow: f,
+		request: r, url: *r.URL, host: r.Host, header: r.Header, begun: 1,
+	}
+	if rules.config.Chain {
+		c.inherit()
+	}
+	s := sending{body: r.Body}
+	if r.Body != nil && r.Body != http.NoBody && r.GetBody == nil {
+		c.replay = newReplay(r.Body, r.ContentLength, rules.config.MaxBody)
+		s.reader = c.replay.next()
+		s.body = s.reader
+	}
+	if perTry := c.perTry(); perTry > 0 {
+		c.open(&s, 1, newAttempt(f, perTry))
+	} else {
+		s.try, s.request = first(f, r), r
+		if c.rules.config.TellAttempt {
+			s.request = flow.OwnHeader(r)
+			c.tell(s.request, 1)
+		}
+		if s.reader != nil {
+			s.request = flow.Own(s.request)
+			s.request.Body = s.reader
+		}
+	}
+	res, err := c.send(&s)
+	return c.run(s.try, res, err)
+}
+
+// first is the record of the first attempt.
+func first(f *flow.Flow, r *http.Request) *flow.Try {
+	if r.Context() == context.Context(f) {
+		return &f.First
+	}
+	return flow.TryOf(r)
+}
+
+// guide tells the balancer what to make of hosts that were tried.
+func (r *rules) guide(f *flow.Flow) {
+	f.Picks, f.Priorities = r.config.HostPicks, r.config.OtherPriorities
+	if r.config.SameHost {
+		f.Picks = -1
+	}
+}
