@@ -54,9 +54,10 @@ func withoutCovers(a, b Value) bool {
 	return b.covers(a)
 }
 
+// orPresent is v as a [Field] takes it, which asks for presence at least.
 func orPresent(v Value) Value {
-	if v.op == opAny {
-		v.op = opPresent
+	if v.op <= opPresent {
+		return Value{op: opPresent, not: v.not}
 	}
 	return v
 }
