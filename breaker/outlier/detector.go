@@ -1,0 +1,224 @@
+package outlier
+
+import (
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/sidecarless/mesh"
+	"github.com/sidecarless/mesh/lb"
+)
+
+// A Detector ejects hosts and brings them back. It is made by [New], is an
+// [lb.Observer], and may be used by many goroutines while it is updated. While
+// hosts are ejected it holds a timer for the next interval, which [Detector.Close]
+// stops; it has no goroutine.
+type Detector struct {
+	now     atomic.Pointer[Config]
+	ejected atomic.Int64
+
+	mu       sync.Mutex
+	hosts    map[*lb.Host]*watched
+	lastTick time.Time // intervals are counted from the start
+	timer    *time.Timer
+	closed   bool
+	dirty    []*watched // hosts that do not know yet whether they are ejected
+	journal  journal
+	detected uint64
+	enforced uint64
+	overflow uint64
+
+	// Hosts are told one after the other, and not under mu: telling them makes the
+	// balancer work, which may call Changed.
+	telling sync.Mutex
+}
+
+// unlock releases mu and tells hosts what was decided about them.
+func (d *Detector) unlock() {
+	dirty := d.dirty
+	d.dirty = nil
+	d.mu.Unlock()
+	if len(dirty) == 0 {
+		return
+	}
+	d.telling.Lock()
+	defer d.telling.Unlock()
+	for _, w := range dirty {
+		d.mu.Lock()
+		out := w.ejected // it may have been decided anew
+		d.mu.Unlock()
+		if out {
+			w.host.Eject()
+		} else {
+			w.host.Restore()
+		}
+	}
+}
+
+// New reports every problem of c, with fields such as "outlier.Interval".
+func New(c Config) (*Detector, error) {
+	d := &Detector{hosts: map[*lb.Host]*watched{}, lastTick: time.Now()}
+	if err := d.Update(c); err != nil {
+		return nil, err
+	}
+	return d, nil
+}
+
+// Update replaces the configuration. Counts, ejections and their times are kept.
+// With an error nothing has changed.
+func (d *Detector) Update(c Config) error {
+	full, err := c.withDefaults()
+	if err != nil {
+		return err
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.now.Store(&full)
+	return nil
+}
+
+// Changed is told which hosts come and go, as [lb.Config] has it. Hosts that stay
+// keep what is known of them.
+func (d *Detector) Changed(added, removed []*lb.Host) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, h := range added {
+		d.watch(h)
+	}
+	for _, h := range removed {
+		if w := d.hosts[h]; w != nil {
+			if w.ejected {
+				d.ejected.Add(-1)
+			}
+			delete(d.hosts, h)
+		}
+	}
+}
+
+// watch is what is known of a host.
+func (d *Detector) watch(h *lb.Host) *watched {
+	w := d.hosts[h]
+	if w == nil {
+		w = h.Attach(d, &watched{host: h}).(*watched)
+		d.hosts[h] = w
+	}
+	return w
+}
+
+// Observe takes in how an attempt ended. It implements [lb.Observer].
+func (d *Detector) Observe(h *lb.Host, o mesh.Outcome) {
+	if o.Kind == mesh.Neutral || o.Kind == mesh.Local {
+		return
+	}
+	w, _ := h.Attached(d).(*watched)
+	if w == nil {
+		d.mu.Lock()
+		w = d.watch(h)
+		d.mu.Unlock()
+	}
+	c := d.now.Load()
+	why := w.count(c, o)
+	switch {
+	case why != "":
+		d.suspect(w, why)
+	case c.rates():
+		d.catchUp(c)
+	}
+}
+
+// catchUp runs the intervals that have ended, so that rates are judged over one
+// each.
+func (d *Detector) catchUp(c *Config) {
+	now := time.Now()
+	d.mu.Lock()
+	defer d.unlock()
+	if now.Sub(d.lastTick) >= c.Interval {
+		d.ticks(now)
+	}
+}
+
+// suspect ejects a host that has failed too often in a row, if that may be.
+func (d *Detector) suspect(w *watched, why Reason) {
+	d.mu.Lock()
+	defer d.unlock()
+	now := time.Now()
+	d.ticks(now)
+	c := d.now.Load()
+	needed := map[Reason]int{
+		Consecutive5xx: c.Consecutive5xx, ConsecutiveGateway: c.ConsecutiveGateway, ConsecutiveLocal: c.ConsecutiveLocal,
+	}[why]
+	d.eject(w, now, why, fmt.Sprintf("%d in a row", needed))
+}
+
+// eject takes a host out of use if the share of ejected ones allows. The mutex is
+// held.
+func (d *Detector) eject(w *watched, now time.Time, why Reason, numbers string) {
+	if w.ejected || d.hosts[w.host] != w {
+		return
+	}
+	c := d.now.Load()
+	d.detected++
+	entry := Ejection{Host: w.host, Reason: why, Detail: numbers, Since: now, Times: w.times + 1}
+	out := d.ejected.Load()
+	// In parts per million: (out+1) of all hosts must not be more than MaxEjected.
+	if (out+1)*int64(mesh.Always) > int64(c.MaxEjected)*int64(len(d.hosts)) && !(c.AlwaysOne && out == 0) {
+		d.overflow++
+		entry.Kind = Overflowed
+		d.journal.add(entry)
+		return
+	}
+	if c.Shadow {
+		entry.Kind = Detected
+		d.journal.add(entry)
+		return
+	}
+	w.ejected, w.since, w.times = true, now, w.times+1
+	if time.Duration(w.multiplier)*c.BaseEjection < c.MaxEjection+c.BaseEjection {
+		w.multiplier++
+	}
+	w.lasts = min(time.Duration(w.multiplier)*c.BaseEjection, c.MaxEjection)
+	if c.Jitter > 0 {
+		w.lasts += time.Duration(c.Rand() % uint64(c.Jitter+1))
+	}
+	d.enforced++
+	d.ejected.Add(1)
+	entry.Until = now.Add(w.lasts)
+	d.journal.add(entry)
+	d.dirty = append(d.dirty, w)
+	d.arm(now)
+}
+
+// arm sets the timer for the end of the interval while hosts are out. The mutex
+// is held.
+func (d *Detector) arm(now time.Time) {
+	if d.closed || d.ejected.Load() == 0 {
+		return
+	}
+	wait := d.lastTick.Add(d.now.Load().Interval).Sub(now)
+	if d.timer == nil {
+		d.timer = time.AfterFunc(wait, func() { d.Sweep(time.Now()) })
+		return
+	}
+	d.timer.Reset(wait)
+}
+
+// Sweep does what is due at a time: it ends intervals and brings hosts back. It is
+// done without a call as well, a little later at times.
+func (d *Detector) Sweep(now time.Time) {
+	d.mu.Lock()
+	defer d.unlock()
+	d.ticks(now)
+	d.arm(now)
+}
+
+// Close stops the timer. Hosts that are ejected stay so.
+func (d *Detector) Close() error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.closed = true
+	if d.timer != nil {
+		d.timer.Stop()
+	}
+	return nil
+}
