@@ -14,6 +14,13 @@ type maglevMember struct {
 	index       uint32
 }
 
+// advance moves on to the next slot that the member prefers, in a table of m.
+func (p *maglevMember) advance(m uint64) {
+	if p.slot += p.skip; p.slot >= m {
+		p.slot -= m
+	}
+}
+
 // buildMaglev fills a table of size slots, a prime, with the indexes of members.
 // Each member prefers the slots in an order of its own and takes the best free
 // one in its turn; a member with half the largest share gets every second turn.
@@ -43,10 +50,10 @@ func buildMaglev(keys []string, shares []float64, size int) []uint32 {
 			}
 			p.owed += largest
 			for table[p.slot] != free {
-				p.slot = (p.slot + p.skip) % m
+				p.advance(m)
 			}
 			table[p.slot] = p.index
-			p.slot = (p.slot + p.skip) % m
+			p.advance(m)
 			if left--; left == 0 {
 				return table
 			}

@@ -58,8 +58,7 @@ func (r *ring) find(h uint64) int {
 // that only new points are hashed and sorted.
 func buildRing(prev *ring, keys []string, counts []int, hash pointHash) *ring {
 	r := &ring{keys: keys, counts: counts, hash: hash}
-	var move []int32 // for members of prev, their new index, or -1
-	fresh, gone := r.changes(prev, &move)
+	fresh, gone, moved := r.changes(prev)
 
 	total := 0
 	for _, n := range counts {
@@ -67,9 +66,9 @@ func buildRing(prev *ring, keys []string, counts []int, hash pointHash) *ring {
 	}
 	r.hashes = make([]uint64, 0, total)
 	r.owners = make([]uint32, 0, total)
-	if move != nil {
+	if moved != nil {
 		for i, h := range prev.hashes {
-			owner := move[prev.owners[i]]
+			owner := moved[prev.owners[i]]
 			if owner < 0 {
 				continue
 			}
@@ -98,12 +97,12 @@ func (r *ring) push(p point) {
 }
 
 // changes are the points that r has and prev has not, and those of members of
-// both that only prev has, each sorted. move tells where prev's members are now;
-// it stays nil when nothing can be taken over.
-func (r *ring) changes(prev *ring, move *[]int32) (fresh, gone []point) {
+// both that only prev has, each sorted. For members of prev moved is their index
+// in r, or -1; it is nil when nothing can be taken over.
+func (r *ring) changes(prev *ring) (fresh, gone []point, moved []int32) {
 	known := prev.members(r.hash)
 	if known != nil {
-		*move = slices.Repeat([]int32{-1}, len(prev.keys))
+		moved = slices.Repeat([]int32{-1}, len(prev.keys))
 	}
 	need := 0
 	for m, key := range r.keys {
@@ -118,15 +117,15 @@ func (r *ring) changes(prev *ring, move *[]int32) (fresh, gone []point) {
 		text = slices.Grow(append(append(text[:0], key...), '_'), longestNumber)
 		from, to := 0, r.counts[m]
 		// A second member of the same key gets its points anew.
-		if old, ok := known[key]; ok && (*move)[old] < 0 {
-			(*move)[old] = int32(m)
+		if old, ok := known[key]; ok && moved[old] < 0 {
+			moved[old] = int32(m)
 			from = min(to, prev.counts[old])
 			gone = r.hash.points(gone, text, m, to, prev.counts[old])
 		}
 		fresh = r.hash.points(fresh, text, m, from, to)
 	}
 	slices.SortFunc(gone, comparePoints)
-	return sortPoints(fresh), gone
+	return sortPoints(fresh), gone, moved
 }
 
 // members are the members of a ring by key; nil when a ring whose points are
