@@ -21,7 +21,8 @@ type FileConfig struct {
 	// Path is a JSON file of endpoints:
 	//
 	//	[{"addr": "10.0.0.1:9080", "weight": 2, "priority": 0,
-	//	  "locality": "region/zone/subzone", "labels": {"version": "v1"}}]
+	//	  "locality": "region/zone/subzone", "localityWeight": 1,
+	//	  "labels": {"version": "v1"}, "hashKey": "a"}]
 	//
 	// All but addr may be left out; what is not known is refused. It may be
 	// replaced at any time, and by a link, as Kubernetes does with what it mounts.
@@ -87,11 +88,13 @@ func (f *File) read(context.Context) ([]lb.Endpoint, error) {
 // parseEndpoints reads the text of a file.
 func parseEndpoints(text []byte) ([]lb.Endpoint, error) {
 	var entries []struct {
-		Addr     string            `json:"addr"`
-		Weight   uint32            `json:"weight"`
-		Priority uint32            `json:"priority"`
-		Locality string            `json:"locality"`
-		Labels   map[string]string `json:"labels"`
+		Addr           string            `json:"addr"`
+		Weight         uint32            `json:"weight"`
+		Priority       uint32            `json:"priority"`
+		Locality       string            `json:"locality"`
+		LocalityWeight uint32            `json:"localityWeight"`
+		Labels         map[string]string `json:"labels"`
+		HashKey        string            `json:"hashKey"`
 	}
 	d := json.NewDecoder(bytes.NewReader(text))
 	d.DisallowUnknownFields()
@@ -111,7 +114,10 @@ func parseEndpoints(text []byte) ([]lb.Endpoint, error) {
 		if e.Addr == "" {
 			l.Add(at+".addr", nil, "must not be empty")
 		}
-		list[i] = lb.Endpoint{Addr: e.Addr, Weight: e.Weight, Priority: e.Priority, Labels: e.Labels}
+		list[i] = lb.Endpoint{
+			Addr: e.Addr, Weight: e.Weight, Priority: e.Priority,
+			LocalityWeight: e.LocalityWeight, Labels: e.Labels, HashKey: e.HashKey,
+		}
 		if e.Locality != "" {
 			locality, err := lb.ParseLocality(e.Locality)
 			l.Include(at+".locality", err)

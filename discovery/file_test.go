@@ -31,11 +31,11 @@ func TestAFileIsReadAgainWhenItChanges(t *testing.T) {
 		require.Zero(t, s.count())
 		require.ErrorIs(t, f.Stats().Err, os.ErrNotExist)
 
-		write(t, path, `[{"addr": "10.0.0.1:80", "weight": 2, "priority": 1, "locality": "r/z/s", "labels": {"v": "1"}}, {"addr": "10.0.0.2:80"}]`)
+		write(t, path, `[{"addr": "10.0.0.1:80", "weight": 2, "priority": 1, "locality": "r/z/s", "labels": {"v": "1"}}, {"addr": "10.0.0.2:80", "localityWeight": 3, "hashKey": "b"}]`)
 		next()
 		require.Equal(t, [][]lb.Endpoint{{
 			{Addr: "10.0.0.1:80", Weight: 2, Priority: 1, Locality: lb.Locality{Region: "r", Zone: "z", SubZone: "s"}, Labels: map[string]string{"v": "1"}},
-			{Addr: "10.0.0.2:80"},
+			{Addr: "10.0.0.2:80", LocalityWeight: 3, HashKey: "b"},
 		}}, s.sets)
 		require.NoError(t, f.Stats().Err)
 
@@ -51,7 +51,7 @@ func TestAFileIsReadAgainWhenItChanges(t *testing.T) {
 		require.Contains(t, log.String(), "endpoints not refreshed")
 
 		// Back as it was: current again, but no change.
-		write(t, path, `[{"addr": "10.0.0.1:80", "weight": 2, "priority": 1, "locality": "r/z/s", "labels": {"v": "1"}}, {"addr": "10.0.0.2:80"}]`)
+		write(t, path, `[{"addr": "10.0.0.1:80", "weight": 2, "priority": 1, "locality": "r/z/s", "labels": {"v": "1"}}, {"addr": "10.0.0.2:80", "localityWeight": 3, "hashKey": "b"}]`)
 		next()
 		require.NoError(t, f.Stats().Err)
 		require.Equal(t, 1, s.count())
