@@ -19,6 +19,7 @@ type call struct {
 	*transport
 	rules *rules
 	flow  *flow.Flow
+	ctx   context.Context // of the request: the record, or what a layer put around it
 
 	// The request as it came to this layer. Its URL and Host are kept apart, since
 	// layers inside change them where they are.
@@ -41,6 +42,11 @@ type sending struct {
 	attempt *attempt // nil where the attempt needs no context of its own
 	body    io.ReadCloser
 	reader  *reader // is body, where it is kept
+
+	hedged bool          // may get company
+	late   time.Duration // after which it gets it
+	extra  bool          // is company
+	told   bool          // stands among flow.Tries while it runs
 }
 
 // A verdict is a Decision that bodies and budgets agree to.
@@ -53,7 +59,6 @@ type verdict struct {
 // run goes on after the first attempt has ended.
 func (c *call) run(try *flow.Try, res *http.Response, err error) (*http.Response, error) {
 	for {
-		try.Begin()
 		if c.granted {
 			c.rules.budget.done()
 			c.granted = false
@@ -62,7 +67,7 @@ func (c *call) run(try *flow.Try, res *http.Response, err error) (*http.Response
 			c.passed(try, res)
 			return res, nil
 		}
-		s := sending{body: c.request.Body}
+		var s sending
 		v := c.judge(try, res, err, &s)
 		if err != nil && c.rules.budget.countsActive() {
 			c.rules.budget.BodyEnded(nil, err)
@@ -77,19 +82,14 @@ func (c *call) run(try *flow.Try, res *http.Response, err error) (*http.Response
 				s.body.Close() //nolint:errcheck // nobody has read it
 			}
 			c.finish()
-			return nil, failed(try, err, "", c.kindOf(err))
+			return nil, c.remember(failed(try, err, "", mesh.OutcomeOf(c.ctx, nil, err).Kind))
 		}
 		c.retries++
 		c.begun++
 		c.policy.counts.retries.Add(1)
-		var a *attempt
-		if perTry := c.perTry(); perTry > 0 {
-			a = newAttempt(c.flow, perTry)
-		}
-		c.open(&s, c.begun, a)
+		c.next(&s)
 		s.try.Waited = s.try.Start.Sub(try.Start) - try.Duration
-		res, err = c.send(&s)
-		try = s.try
+		try, res, err = c.attempt(&s)
 	}
 }
 
@@ -97,13 +97,10 @@ func (c *call) run(try *flow.Try, res *http.Response, err error) (*http.Response
 // needs: its body, and leave from the budget.
 func (c *call) judge(try *flow.Try, res *http.Response, err error, next *sending) verdict {
 	now := time.Now()
-	try.Duration, try.Failure = now.Sub(try.Start), err
+	c.note(try, res, err, "")
 	a := Attempt{
 		N: c.retries + 1, Method: c.request.Method, Header: c.header, Answer: res,
-		Outcome: mesh.OutcomeOf(c.flow, res, err), Now: now, Left: c.left(now),
-	}
-	if res != nil {
-		try.Status = res.StatusCode
+		Outcome: mesh.OutcomeOf(c.ctx, res, err), Now: now, Left: c.left(now),
 	}
 	v := verdict{Decision: c.rules.decide(a, rand.Uint64()), kind: a.Outcome.Kind}
 	if (v.Again || v.Exhausted) && !c.again(next) {
@@ -132,7 +129,7 @@ func (c *call) judge(try *flow.Try, res *http.Response, err error, next *sending
 // left is how much time there is for the request, zero for no bound.
 func (c *call) left(now time.Time) time.Duration {
 	end := c.flow.Bounded
-	if d, ok := c.flow.Deadline(); ok && (end.IsZero() || d.Before(end)) {
+	if d, ok := c.ctx.Deadline(); ok && (end.IsZero() || d.Before(end)) {
 		end = d
 	}
 	if end.IsZero() {
@@ -146,18 +143,18 @@ func (c *call) left(now time.Time) time.Duration {
 func (c *call) again(next *sending) bool {
 	switch {
 	case c.replay != nil:
-		next.body, next.reader = nil, c.replay.next()
-		if next.reader == nil {
+		if next.reader = c.replay.next(); next.reader == nil {
 			return false
 		}
 		next.body = next.reader
 	case c.request.Body != nil && c.request.Body != http.NoBody:
 		body, err := c.request.GetBody()
 		if err != nil {
-			next.body = nil
 			return false
 		}
 		next.body = body
+	default:
+		next.body = c.request.Body
 	}
 	return true
 }
@@ -165,7 +162,7 @@ func (c *call) again(next *sending) bool {
 // pause waits before the next attempt while the answer that it replaces is
 // drained. The error is why the request ended meanwhile.
 func (c *call) pause(wait time.Duration, discarded *drain) error {
-	ended := c.flow.Done()
+	ended := c.ctx.Done()
 	if wait > 0 {
 		timer := time.NewTimer(wait)
 		defer timer.Stop()
@@ -175,8 +172,8 @@ func (c *call) pause(wait time.Duration, discarded *drain) error {
 		}
 	}
 	discarded.settle(ended)
-	if c.flow.Err() != nil {
-		return context.Cause(c.flow)
+	if c.ctx.Err() != nil {
+		return context.Cause(c.ctx)
 	}
 	return nil
 }
@@ -185,19 +182,35 @@ func (c *call) pause(wait time.Duration, discarded *drain) error {
 // that would only end after that on the request.
 func (c *call) perTry() time.Duration {
 	d := c.rules.config.PerTry
-	if d > 0 && !c.flow.Bounded.IsZero() && time.Until(c.flow.Bounded) <= d {
+	if total := c.flow.Total; d > 0 && total > 0 && d >= total {
+		return 0
+	}
+	if left := c.left(time.Now()); d > 0 && left > 0 && d >= left {
 		return 0
 	}
 	return d
 }
 
+// next makes the next attempt, with a context of its own if it needs one.
+func (c *call) next(s *sending) {
+	var a *attempt
+	s.late, s.hedged = c.hedges()
+	if perTry := c.perTry(); perTry > 0 || s.hedged {
+		a = newAttempt(c.ctx, perTry)
+	}
+	c.open(s, c.begun, a)
+}
+
 // open makes the record and the request of the n-th attempt.
 func (c *call) open(s *sending, n int, a *attempt) {
-	var ctx context.Context = c.flow
+	ctx := c.ctx
 	if a != nil {
 		s.attempt, ctx = a, a
 	}
 	s.try, s.request = c.flow.Next(ctx, c.request, n)
+	if a != nil && a.perTry > 0 {
+		s.try.Bounded = s.try.Start.Add(a.perTry)
+	}
 	s.try.URL = c.url
 	s.request.URL, s.request.Host = &s.try.URL, c.host
 	s.request.Header, s.request.Body = c.header, s.body
@@ -223,12 +236,17 @@ func (c *call) send(s *sending) (*http.Response, error) {
 	if budget.countsActive() {
 		budget.began()
 	}
-	res, err := c.next.RoundTrip(s.request)
+	res, err := c.transport.next.RoundTrip(s.request)
+	s.try.Begin()
 	if err == nil {
+		if c.rules.config.Hedge.Quantile > 0 {
+			c.policy.late.observe(time.Since(s.try.Start))
+		}
 		if a != nil {
-			body.OnEnd(res, &s.try.Body, a, nil)
-			if a.answered(); a.Err() != nil {
-				res.Body.Close() //nolint:errcheck // the attempt has just run out of time
+			if a.answered(); a.Err() == nil {
+				body.OnEnd(res, &s.try.Body, a, nil)
+			} else {
+				res.Body.Close() //nolint:errcheck // it came too late
 				res, err = nil, a.Err()
 			}
 		}
@@ -242,16 +260,25 @@ func (c *call) send(s *sending) (*http.Response, error) {
 		err = failure(a, err)
 		a.cancel(nil)
 	default:
-		err = failure(c.flow, err)
+		err = failure(c.ctx, err)
 	}
 	return res, err
+}
+
+// note writes into the record of an attempt how it ended.
+func (c *call) note(try *flow.Try, res *http.Response, err error, why string) {
+	try.Duration, try.Failure, try.Why = time.Since(try.Start), err, why
+	if res != nil {
+		try.Status = res.StatusCode
+	}
 }
 
 // passed notes an answer that is good.
 func (c *call) passed(try *flow.Try, res *http.Response) {
 	if len(c.flow.Tries) > 0 {
-		try.Status, try.Duration = res.StatusCode, time.Since(try.Start)
+		c.note(try, res, nil, "")
 		c.flow.Tries = append(c.flow.Tries, try)
+		c.remember(nil)
 	}
 	if c.retries > 0 {
 		c.policy.counts.rescued.Add(1)
@@ -270,15 +297,11 @@ func (c *call) ended(try *flow.Try, res *http.Response, err error, v verdict) (*
 	}
 	c.flow.Tries = append(c.flow.Tries, try)
 	if err != nil {
-		return nil, failed(try, err, v.flag, v.kind)
+		return nil, c.remember(failed(try, err, v.flag, v.kind))
 	}
 	c.flow.Flags = c.flow.Flags.With(v.flag)
+	c.remember(nil)
 	return res, nil
-}
-
-// kindOf says for whom it counts that the request ended while it waited.
-func (c *call) kindOf(err error) mesh.Kind {
-	return mesh.OutcomeOf(c.flow, nil, err).Kind
 }
 
 func (c *call) finish() {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"net"
-	"net/http"
 	"strings"
 	"time"
 
@@ -70,17 +69,29 @@ func (e *Error) Temporary() bool { return e.Timeout() }
 
 var _ net.Error = (*Error)(nil)
 
-// Tries are the attempts that were made for the request that res answers, in the
-// order in which they ended. It is nil when there was only one.
-func Tries(res *http.Response) []Try {
-	if res == nil || res.Request == nil {
+// A History is what was tried for a request; see [WithHistory].
+type History struct {
+	Tries []Try // in the order in which they ended
+}
+
+type historyKey struct{}
+
+// WithHistory is a context for one request, by which the policy that sends it
+// fills in h, before the answer or the failure is returned. It stays empty when
+// the first attempt was answered and no other one made.
+func WithHistory(ctx context.Context, h *History) context.Context {
+	return context.WithValue(ctx, historyKey{}, h)
+}
+
+// remember fills in the caller's history, and is err.
+func (c *call) remember(err *Error) error {
+	if h, ok := c.flow.Caller.Value(historyKey{}).(*History); ok {
+		h.Tries = history(c.flow)
+	}
+	if err == nil {
 		return nil
 	}
-	f := flow.Of(res.Request)
-	if f == nil || len(f.Tries) == 0 {
-		return nil
-	}
-	return history(f)
+	return err
 }
 
 func history(f *flow.Flow) []Try {

@@ -138,8 +138,9 @@ func (b *reader) leave(read []byte, err error) {
 	b.at = len(b.kept)
 }
 
-// Close implements io.Closer.
+// Close implements io.Closer. Nothing is sent after it.
 func (b *reader) Close() error {
+	b.sent.begin()
 	b.state.Lock()
 	b.closed = true
 	b.release()

@@ -25,17 +25,19 @@ func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	// is r.
 	pristine, host, header := *r.URL, r.Host, r.Header
 	res, err := t.next.RoundTrip(r)
+	try := first(f, r)
+	try.Begin()
 	if err == nil && rules.ofAnswer(res.StatusCode, res.Header) == "" {
 		return res, nil
 	}
 	c := &call{
-		transport: t, rules: rules, flow: f,
+		transport: t, rules: rules, flow: f, ctx: r.Context(),
 		request: r, url: pristine, host: host, header: header, begun: 1,
 	}
 	if err != nil {
-		err = failure(f, err)
+		err = failure(c.ctx, err)
 	}
-	return c.run(first(f, r), res, err)
+	return c.run(try, res, err)
 }
 
 // whole sends a request whose first attempt needs more than to be sent.
@@ -44,7 +46,7 @@ func (t *transport) whole(rules *rules, f *flow.Flow, r *http.Request) (*http.Re
 		rules, r = rules.wishes(r)
 	}
 	c := &call{
-		transport: t, rules: rules, flow: f,
+		transport: t, rules: rules, flow: f, ctx: r.Context(),
 		request: r, url: *r.URL, host: r.Host, header: r.Header, begun: 1,
 	}
 	if rules.config.Chain {
@@ -56,21 +58,25 @@ func (t *transport) whole(rules *rules, f *flow.Flow, r *http.Request) (*http.Re
 		s.reader = c.replay.next()
 		s.body = s.reader
 	}
-	if perTry := c.perTry(); perTry > 0 {
-		c.open(&s, 1, newAttempt(f, perTry))
+	if rules.config.PerTry > 0 || rules.config.Hedge.on() {
+		c.next(&s)
 	} else {
-		s.try, s.request = first(f, r), r
-		if c.rules.config.TellAttempt {
-			s.request = flow.OwnHeader(r)
-			c.tell(s.request, 1)
-		}
-		if s.reader != nil {
-			s.request = flow.Own(s.request)
-			s.request.Body = s.reader
-		}
+		c.reuse(&s, first(f, r))
 	}
-	res, err := c.send(&s)
-	return c.run(s.try, res, err)
+	return c.run(c.attempt(&s))
+}
+
+// reuse makes the first attempt of the request as it came.
+func (c *call) reuse(s *sending, try *flow.Try) {
+	s.try, s.request = try, c.request
+	if c.rules.config.TellAttempt {
+		s.request = flow.OwnHeader(s.request)
+		c.tell(s.request, 1)
+	}
+	if s.reader != nil {
+		s.request = flow.Own(s.request)
+		s.request.Body = s.reader
+	}
 }
 
 // first is the record of the first attempt.

@@ -204,7 +204,7 @@ func (f *Flow) Next(ctx context.Context, r *http.Request, n int) (*Try, *http.Re
 // A balancer calls it when it has set t's host, which may then be read while the
 // attempt is under way. Hedged attempts may begin at the same time.
 func (t *Try) Begin() {
-	if !t.begun.Swap(true) {
+	if !t.begun.Load() && !t.begun.Swap(true) {
 		t.Flow.attempts.Add(1)
 		t.Flow.last.Store(t)
 	}
