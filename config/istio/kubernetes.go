@@ -2,56 +2,83 @@ package istio
 
 // A Service is what is read of a Kubernetes Service.
 type Service struct {
-	Type         string
-	ClusterIP    string // "None" for a headless one
-	ExternalName string
-	Selector     map[string]string
-	Ports        []ServicePort
+	Type         string            `yaml:"type"`
+	ClusterIP    string            `yaml:"clusterIP"` // "None" for a headless one
+	ExternalName string            `yaml:"externalName"`
+	Selector     map[string]string `yaml:"selector"`
+	Ports        []ServicePort     `yaml:"ports"`
 }
 
 // A ServicePort is one port of a Service.
 type ServicePort struct {
-	Name        string
-	Protocol    string // the transport, TCP unless said otherwise
-	AppProtocol string
-	Port        uint32
-	TargetPort  string // a number or the name of a container port; empty for the same as Port
+	Name        string `yaml:"name"`
+	Protocol    string `yaml:"protocol"` // the transport, TCP unless said otherwise
+	AppProtocol string `yaml:"appProtocol"`
+	Port        uint32 `yaml:"port"`
+	TargetPort  string `yaml:"targetPort"` // a number or the name of a container port; empty for the same as Port
 }
 
 // An EndpointSlice is what is read of a Kubernetes EndpointSlice.
 type EndpointSlice struct {
-	Service   string // the name in its label kubernetes.io/service-name
-	Ports     []EndpointPort
-	Endpoints []SliceEndpoint
+	Service   string          `yaml:"-"` // the name in its label kubernetes.io/service-name
+	Ports     []EndpointPort  `yaml:"ports"`
+	Endpoints []SliceEndpoint `yaml:"endpoints"`
 }
 
 // An EndpointPort is a port that all endpoints of a slice listen on.
 type EndpointPort struct {
-	Name        string // of the Service's port
-	AppProtocol string
-	Port        uint32
+	Name        string `yaml:"name"` // of the Service's port
+	AppProtocol string `yaml:"appProtocol"`
+	Port        uint32 `yaml:"port"`
 }
 
 // A SliceEndpoint is one endpoint of an EndpointSlice.
 type SliceEndpoint struct {
-	Addresses []string
-	Ready     bool // conditions.ready, true when absent
-	Zone      string
-	NodeName  string
-	TargetRef string // the name of the Pod behind it
+	Addresses  []string           `yaml:"addresses"`
+	Conditions EndpointConditions `yaml:"conditions"`
+	Zone       string             `yaml:"zone"`
+	NodeName   string             `yaml:"nodeName"`
+	TargetRef  TargetRef          `yaml:"targetRef"`
 }
 
-// A Pod is what is read of a Pod, or of the template of a workload that makes
-// some: its own labels and the ports of its containers.
+// EndpointConditions say whether an endpoint takes requests.
+type EndpointConditions struct {
+	Ready *bool `yaml:"ready"` // nil counts as ready
+}
+
+// A TargetRef names the Pod behind an endpoint.
+type TargetRef struct {
+	Kind string `yaml:"kind"`
+	Name string `yaml:"name"`
+}
+
+// A Namespace is a Kubernetes Namespace; all there is to it is in its
+// [Resource].
+type Namespace struct{}
+
+// A Pod is what is read of a Pod, or of the template in a Deployment or another
+// kind that makes Pods.
 type Pod struct {
 	Labels         map[string]string
 	Annotations    map[string]string
 	ServiceAccount string
+	HostNetwork    bool
 	Ports          []ContainerPort
 }
 
 // A ContainerPort is a port that a container declares.
 type ContainerPort struct {
-	Name string
-	Port uint32
+	Name string `yaml:"name"`
+	Port uint32 `yaml:"containerPort"`
+}
+
+// A Secret holds the bytes of a Kubernetes Secret by their names.
+type Secret struct {
+	Type string
+	Data map[string][]byte
+}
+
+// A ConfigMap holds the text of a Kubernetes ConfigMap by its names.
+type ConfigMap struct {
+	Data map[string]string `yaml:"data"`
 }

@@ -26,8 +26,9 @@ type Resource struct {
 	// Kubernetes, such as *Service.
 	Spec any
 
-	hasNamespace bool   // whether the document names the namespace
-	source       []byte // the document, to find the lines of fields in
+	hasNamespace bool     // whether the document names the namespace
+	doc          document // to find the lines of fields in, read again when asked
+	item         int      // the object's place in a List, or -1
 }
 
 // Key is "Kind namespace/name".
@@ -46,4 +47,20 @@ func (r *Resource) Source(field string) string {
 // "spec.http[2].timeout".
 func (r *Resource) Problem(field string, value any, reason string) *mesh.Problem {
 	return &mesh.Problem{Source: r.Source(field), Field: field, Value: value, Reason: reason}
+}
+
+// LineOf is the line of the file where a field stands, such as
+// "spec.http[2].timeout", or else the nearest thing around it. It reads the
+// document again, so it is for messages, not for the way of a request.
+func (r *Resource) LineOf(field string) int {
+	root, err := r.doc.parse()
+	if err != nil || root == nil {
+		return r.Line
+	}
+	for _, o := range objectsIn(root) {
+		if o.item == r.item {
+			return r.doc.line + locate(o.node, field)
+		}
+	}
+	return r.Line
 }

@@ -1,0 +1,142 @@
+package istio
+
+import (
+	"encoding/base64"
+	"math"
+	"strconv"
+
+	"go.yaml.in/yaml/v3"
+	"google.golang.org/protobuf/reflect/protoreflect"
+)
+
+// scalar reads a value without parts.
+func (d *decoder) scalar(p *path, n *yaml.Node, fd protoreflect.FieldDescriptor) (v protoreflect.Value, ok bool) {
+	if n.Kind != yaml.ScalarNode {
+		d.reject(p, n, nil, "must be %s, not %s", wanted(fd), kindOf(n))
+		return v, false
+	}
+	s := scalarOf(n)
+	if s.kind == null {
+		d.reject(p, n, nil, "is empty (null), where %s belongs: leave the field out or give it a value", wanted(fd))
+		return v, false
+	}
+	switch fd.Kind() {
+	case protoreflect.StringKind:
+		if s.kind == text {
+			return protoreflect.ValueOfString(s.text), true
+		}
+		d.reject(p, n, nil, "must be a string, and YAML reads %s as %s: put it in quotes", s.text, s.kind)
+	case protoreflect.BytesKind:
+		if b, err := base64.StdEncoding.DecodeString(s.text); err == nil && s.kind == text {
+			return protoreflect.ValueOfBytes(b), true
+		}
+		d.reject(p, n, s.text, "must be base64")
+	case protoreflect.BoolKind:
+		if s.kind == boolean {
+			return protoreflect.ValueOfBool(s.truth), true
+		}
+		d.reject(p, n, written(s), "must be true or false, not %s", s.kind)
+	case protoreflect.EnumKind:
+		return d.enum(p, n, s, fd.Enum())
+	case protoreflect.DoubleKind, protoreflect.FloatKind:
+		if (s.kind == integer || s.kind == float) && !math.IsNaN(s.number) && !math.IsInf(s.number, 0) {
+			if fd.Kind() == protoreflect.FloatKind {
+				return protoreflect.ValueOfFloat32(float32(s.number)), true
+			}
+			return protoreflect.ValueOfFloat64(s.number), true
+		}
+		d.reject(p, n, written(s), "must be a number%s", quotedHint(s))
+	default:
+		return d.wholeNumber(p, n, s, fd.Kind())
+	}
+	return v, false
+}
+
+// wholeNumber reads an integer of any width.
+func (d *decoder) wholeNumber(p *path, n *yaml.Node, s scalar, kind protoreflect.Kind) (v protoreflect.Value, ok bool) {
+	least, most := int64(0), int64(math.MaxUint32)
+	switch kind {
+	case protoreflect.Int32Kind, protoreflect.Sint32Kind, protoreflect.Sfixed32Kind:
+		least, most = math.MinInt32, math.MaxInt32
+	case protoreflect.Int64Kind, protoreflect.Sint64Kind, protoreflect.Sfixed64Kind:
+		least, most = math.MinInt64, math.MaxInt64
+	case protoreflect.Uint64Kind, protoreflect.Fixed64Kind:
+		most = math.MaxInt64
+	}
+	i, whole := s.integer()
+	if !whole || i < least || i > most {
+		d.reject(p, n, written(s), "must be a whole number from %d to %d%s", least, most, quotedHint(s))
+		return v, false
+	}
+	switch kind {
+	case protoreflect.Int32Kind, protoreflect.Sint32Kind, protoreflect.Sfixed32Kind:
+		return protoreflect.ValueOfInt32(int32(i)), true
+	case protoreflect.Uint32Kind, protoreflect.Fixed32Kind:
+		return protoreflect.ValueOfUint32(uint32(i)), true
+	case protoreflect.Uint64Kind, protoreflect.Fixed64Kind:
+		return protoreflect.ValueOfUint64(uint64(i)), true
+	}
+	return protoreflect.ValueOfInt64(i), true
+}
+
+// enum reads the name of an enumeration's value.
+func (d *decoder) enum(p *path, n *yaml.Node, s scalar, desc protoreflect.EnumDescriptor) (v protoreflect.Value, ok bool) {
+	var names []string
+	for i := range desc.Values().Len() {
+		name := desc.Values().Get(i).Name()
+		if s.kind == text && s.text == string(name) {
+			return protoreflect.ValueOfEnum(desc.Values().Get(i).Number()), true
+		}
+		names = append(names, string(name))
+	}
+	d.reject(p, n, written(s), "must be one of %s%s", list(names, "or"), didYouMean(nearest(s.text, names)))
+	return v, false
+}
+
+// mapKey reads the key of a map.
+func mapKey(fd protoreflect.FieldDescriptor, key string) (k protoreflect.MapKey, ok bool) {
+	if fd.Kind() == protoreflect.StringKind {
+		return protoreflect.ValueOfString(key).MapKey(), true
+	}
+	i, err := strconv.ParseUint(key, 10, 32)
+	return protoreflect.ValueOfUint32(uint32(i)).MapKey(), err == nil && fd.Kind() == protoreflect.Uint32Kind
+}
+
+// wanted names the type of a field.
+func wanted(fd protoreflect.FieldDescriptor) string {
+	switch fd.Kind() {
+	case protoreflect.StringKind:
+		return "a string"
+	case protoreflect.BytesKind:
+		return "base64 text"
+	case protoreflect.BoolKind:
+		return "true or false"
+	case protoreflect.EnumKind:
+		return "a name"
+	case protoreflect.DoubleKind, protoreflect.FloatKind:
+		return "a number"
+	}
+	return "a whole number"
+}
+
+// written is a scalar as it stands in the document, for a message: text in
+// quotes, anything else bare.
+func written(s scalar) any {
+	if s.kind == text {
+		return s.text
+	}
+	return bare(s.text)
+}
+
+type bare string
+
+// quotedHint helps who has put a number in quotes.
+func quotedHint(s scalar) string {
+	if s.kind != text {
+		return ""
+	}
+	if k := plain(s.text).kind; k == integer || k == float {
+		return ", without quotes"
+	}
+	return ""
+}

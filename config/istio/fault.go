@@ -1,0 +1,68 @@
+package istio
+
+import (
+	"slices"
+
+	networking "istio.io/api/networking/v1alpha3"
+)
+
+// grpcStatuses are the names of gRPC's status codes.
+var grpcStatuses = []string{
+	"OK", "CANCELLED", "UNKNOWN", "INVALID_ARGUMENT", "DEADLINE_EXCEEDED", "NOT_FOUND", "ALREADY_EXISTS",
+	"PERMISSION_DENIED", "RESOURCE_EXHAUSTED", "FAILED_PRECONDITION", "ABORTED", "OUT_OF_RANGE", "UNIMPLEMENTED",
+	"INTERNAL", "UNAVAILABLE", "DATA_LOSS", "UNAUTHENTICATED",
+}
+
+func (c *checker) fault(p *path, f *networking.HTTPFaultInjection) {
+	if f == nil {
+		return
+	}
+	if f.Abort == nil && f.Delay == nil {
+		c.refuse(p, nil, "is empty: it needs delay, abort or both")
+	}
+	if f.Abort != nil {
+		c.abort(p.field("abort"), f.Abort)
+	}
+	if f.Delay != nil {
+		c.delay(p.field("delay"), f.Delay)
+	}
+}
+
+func (c *checker) abort(p *path, a *networking.HTTPFaultInjection_Abort) {
+	c.faultShare(p.field("percentage"), a.Percentage)
+	switch kind := a.ErrorType.(type) {
+	case *networking.HTTPFaultInjection_Abort_HttpStatus:
+		c.status(p.field("httpStatus"), int64(kind.HttpStatus))
+	case *networking.HTTPFaultInjection_Abort_GrpcStatus:
+		if slices.Contains(grpcStatuses, kind.GrpcStatus) {
+			return
+		}
+		c.refuse(p.field("grpcStatus"), kind.GrpcStatus, "must be the name of a gRPC status, such as UNAVAILABLE%s", didYouMean(nearest(kind.GrpcStatus, grpcStatuses)))
+	case *networking.HTTPFaultInjection_Abort_Http2Error:
+		c.refuse(p.field("http2Error"), kind.Http2Error, "no proxy carries this out; use httpStatus or grpcStatus")
+	default:
+		c.pointless(p, nil, "aborts with nothing: it needs httpStatus or grpcStatus")
+	}
+}
+
+func (c *checker) delay(p *path, d *networking.HTTPFaultInjection_Delay) {
+	c.faultShare(p.field("percentage"), d.Percentage)
+	if d.Percent < 0 || d.Percent > 100 { //nolint:staticcheck // Istio still honours the old field
+		c.pointless(p.field("percent"), d.Percent, "must be 0 to 100 per cent") //nolint:staticcheck
+	}
+	switch kind := d.HttpDelayType.(type) {
+	case *networking.HTTPFaultInjection_Delay_FixedDelay:
+		c.duration(p.field("fixedDelay"), kind.FixedDelay)
+	case *networking.HTTPFaultInjection_Delay_ExponentialDelay:
+		c.refuse(p.field("exponentialDelay"), nil, "no proxy carries this out; use fixedDelay")
+	default:
+		c.pointless(p, nil, "delays by nothing: it needs fixedDelay")
+	}
+}
+
+// faultShare checks a share of requests, whose smallest step is a millionth.
+func (c *checker) faultShare(p *path, share *networking.Percent) {
+	if v := share.GetValue(); v < 0 || v > 100 || v > 0 && v < 0.0001 {
+		c.refuse(p.field("value"), v, "must be 0, or 0.0001 to 100 per cent")
+	}
+}

@@ -1,0 +1,144 @@
+package istio
+
+import (
+	"regexp"
+	"strconv"
+
+	networking "istio.io/api/networking/v1alpha3"
+)
+
+// redirect checks a redirect and that its prefix rewrite has a prefix to act on.
+func (c *checker) redirect(p *path, r *networking.HTTPRedirect, matches []*networking.HTTPMatchRequest) {
+	if r == nil {
+		return
+	}
+	if r.Uri != "" && r.PrefixRewrite != "" {
+		c.refuse(p.field("prefixRewrite"), nil, "cannot stand beside uri")
+	} else if r.PrefixRewrite != "" {
+		for _, m := range matches {
+			if _, prefix := m.GetUri().GetMatchType().(*networking.StringMatch_Prefix); m.Uri != nil && !prefix {
+				c.refuse(p.field("prefixRewrite"), r.PrefixRewrite, "needs a prefix in every match of the rule's uri")
+				break
+			}
+		}
+	}
+	if r.Uri == "" && r.PrefixRewrite == "" && r.Authority == "" && r.RedirectPort == nil && r.Scheme == "" {
+		c.refuse(p, nil, "changes nothing: it needs uri, prefixRewrite, authority, scheme, port or derivePort")
+	}
+	switch r.RedirectCode {
+	case 0, 301, 302, 303, 307, 308:
+	default:
+		if r.RedirectCode < 300 || r.RedirectCode > 399 {
+			c.refuse(p.field("redirectCode"), r.RedirectCode, "must be 301, 302, 303, 307 or 308")
+		} else {
+			c.pointless(p.field("redirectCode"), r.RedirectCode, "is no redirect that a proxy can send: it must be 301, 302, 303, 307 or 308")
+		}
+	}
+	if r.Scheme != "" && r.Scheme != "http" && r.Scheme != "https" {
+		c.refuse(p.field("scheme"), r.Scheme, "must be http or https")
+	}
+	if r.GetPort() != 0 {
+		c.port(p.field("port"), r.GetPort())
+	}
+}
+
+// Bounds of the body of a direct response, in bytes.
+const (
+	largeBody = 100 << 10
+	maxBody   = 1 << 20
+)
+
+func (c *checker) directResponse(p *path, r *networking.HTTPDirectResponse) {
+	if r == nil {
+		return
+	}
+	c.status(p.field("status"), int64(r.Status))
+	switch n := len(r.GetBody().GetString_()) + len(r.GetBody().GetBytes()); {
+	case n > maxBody:
+		c.refuse(p.field("body"), nil, "is %d bytes long, and at most 1 MiB is allowed", n)
+	case n > largeBody:
+		c.warn(p.field("body"), nil, "is %d bytes long; large bodies weigh on whoever distributes the configuration", n)
+	}
+}
+
+// status checks the status of an answer. Istio's check lets 600 pass.
+func (c *checker) status(p *path, status int64) {
+	switch {
+	case status < 200 || status > 600:
+		c.refuse(p, status, "must be a status from 200 to 599")
+	case status == 600:
+		c.pointless(p, status, "must be a status from 200 to 599")
+	}
+}
+
+func (c *checker) rewrite(p *path, r *networking.HTTPRewrite) {
+	if r == nil {
+		return
+	}
+	switch {
+	case r.Uri != "" && r.UriRegexRewrite != nil:
+		c.refuse(p.field("uriRegexRewrite"), nil, "cannot stand beside uri")
+	case r.Uri == "" && r.UriRegexRewrite == nil && r.Authority == "":
+		c.refuse(p, nil, "changes nothing: it needs uri, uriRegexRewrite or authority")
+	}
+	re := r.UriRegexRewrite
+	if re == nil {
+		return
+	}
+	at := p.field("uriRegexRewrite")
+	if re.Match == "" {
+		c.refuse(at.field("match"), nil, "must not be empty")
+	}
+	if re.Rewrite == "" {
+		c.refuse(at.field("rewrite"), nil, "must not be empty")
+	}
+	if re.Match == "" || re.Rewrite == "" {
+		return
+	}
+	c.regex(at.field("match"), re.Match)
+	c.groups(at, re)
+}
+
+// groups checks that a rewrite names no group that its expression lacks: then
+// it would silently do nothing.
+func (c *checker) groups(p *path, re *networking.RegexRewrite) {
+	compiled, err := regexp.Compile(re.Match)
+	if err != nil {
+		return
+	}
+	for _, ref := range groupReference.FindAllStringSubmatch(re.Rewrite, -1) {
+		n, err := strconv.Atoi(ref[1])
+		switch {
+		case ref[1] == "" && ref[0] != `\\`:
+			c.pointless(p.field("rewrite"), re.Rewrite, `a backslash must be followed by a digit or another backslash`)
+		case ref[1] != "" && (err != nil || n > compiled.NumSubexp()):
+			c.pointless(p.field("rewrite"), re.Rewrite, `\%s names a group that the expression does not have; it has %d`, ref[1], compiled.NumSubexp())
+		}
+	}
+}
+
+var groupReference = regexp.MustCompile(`\\(?:([0-9])|\\|.|$)`)
+
+// mirrors checks both forms of mirroring.
+func (c *checker) mirrors(p *path, r *networking.HTTPRoute) {
+	if percent := r.MirrorPercent; percent != nil {
+		at := p.field("mirrorPercent")
+		if percent.Value > 100 {
+			c.refuse(at, percent.Value, "must be at most 100")
+		}
+		c.warn(at, nil, "is out of date; write mirrorPercentage: {value: %d}", percent.Value)
+	}
+	c.mirrorShare(p.field("mirrorPercentage"), r.MirrorPercentage)
+	c.destination(p.field("mirror"), r.Mirror)
+	for i, m := range r.Mirrors {
+		at := p.field("mirrors").at(i)
+		c.destination(at.field("destination"), m.Destination)
+		c.mirrorShare(at.field("percentage"), m.Percentage)
+	}
+}
+
+func (c *checker) mirrorShare(p *path, share *networking.Percent) {
+	if v := share.GetValue(); v < 0 || v > 100 {
+		c.refuse(p.field("value"), v, "must be 0 to 100 per cent")
+	}
+}

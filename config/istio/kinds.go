@@ -1,0 +1,147 @@
+package istio
+
+import (
+	"slices"
+	"strings"
+
+	"google.golang.org/protobuf/proto"
+)
+
+// A kind is one that this package knows by name.
+type kind struct {
+	group    string
+	versions []string
+
+	// How an object of it is read: as a message of Istio's API, or as one of
+	// Kubernetes' own kinds. Neither: the object is passed over.
+	message    func() proto.Message
+	check      func(*checker)
+	kubernetes func(*decoder, *mapping) any
+
+	// What is said of an object that is passed over, or read in part.
+	note  string
+	code  string
+	level Level
+}
+
+// istioKind is a kind of Istio's API with its checks.
+func istioKind[T proto.Message](group string, versions []string, check func(*checker, T)) kind {
+	var zero T
+	typ := zero.ProtoReflect().Type()
+	return kind{
+		group: group, versions: versions,
+		message: func() proto.Message { return typ.New().Interface() },
+		check:   func(c *checker) { check(c, c.res.Spec.(T)) },
+	}
+}
+
+// passedOver is a kind that is not read.
+func passedOver(group string, versions []string, code string, level Level, note string) kind {
+	return kind{group: group, versions: versions, code: code, level: level, note: note}
+}
+
+const (
+	networkingGroup = "networking.istio.io"
+	securityGroup   = "security.istio.io"
+	extensionsGroup = "extensions.istio.io"
+	telemetryGroup  = "telemetry.istio.io"
+	meshGroup       = "mesh.istio.io"
+)
+
+var (
+	networkingVersions = []string{"v1", "v1beta1", "v1alpha3"}
+	securityVersions   = []string{"v1", "v1beta1"}
+	alphaVersion       = []string{"v1alpha1"}
+)
+
+const notInProcess = "changes a proxy in ways that this library cannot carry out"
+
+// kinds are the kinds known, by name. Those of other groups are skipped with a
+// note, whatever they are called.
+var kinds = map[string]kind{
+	"VirtualService":  istioKind(networkingGroup, networkingVersions, checkVirtualService),
+	"DestinationRule": istioKind(networkingGroup, networkingVersions, checkDestinationRule),
+	"ServiceEntry":    istioKind(networkingGroup, networkingVersions, checkServiceEntry),
+	"WorkloadEntry":   istioKind(networkingGroup, networkingVersions, checkWorkloadEntry),
+	"Gateway":         istioKind(networkingGroup, networkingVersions, checkGateway),
+	"Sidecar":         sidecarKind(),
+
+	"PeerAuthentication":    istioKind(securityGroup, securityVersions, checkPeerAuthentication),
+	"AuthorizationPolicy":   istioKind(securityGroup, securityVersions, checkAuthorizationPolicy),
+	"RequestAuthentication": istioKind(securityGroup, securityVersions, checkRequestAuthentication),
+
+	"MeshConfig": istioKind(meshGroup, alphaVersion, checkMeshConfig),
+
+	"EnvoyFilter":      passedOver(networkingGroup, []string{"v1alpha3"}, CodeUnsupported, Error, notInProcess),
+	"ProxyConfig":      passedOver(networkingGroup, []string{"v1beta1", "v1"}, CodeUnsupported, Error, notInProcess),
+	"WasmPlugin":       passedOver(extensionsGroup, alphaVersion, CodeUnsupported, Error, notInProcess),
+	"TrafficExtension": passedOver(extensionsGroup, alphaVersion, CodeUnsupported, Error, notInProcess),
+	"Telemetry":        passedOver(telemetryGroup, []string{"v1", "v1alpha1"}, CodeSkipped, Warning, "is skipped: telemetry is configured in Go"),
+	"WorkloadGroup":    passedOver(networkingGroup, networkingVersions, CodeSkipped, Info, "is skipped: it only serves to register workloads"),
+
+	"Service":       {group: "", versions: []string{"v1"}, kubernetes: readService},
+	"EndpointSlice": {group: "discovery.k8s.io", versions: []string{"v1", "v1beta1"}, kubernetes: readEndpointSlice},
+	"Namespace":     {group: "", versions: []string{"v1"}, kubernetes: readNamespace},
+	"Pod":           {group: "", versions: []string{"v1"}, kubernetes: readPod},
+	"Secret":        {group: "", versions: []string{"v1"}, kubernetes: readSecret},
+	"ConfigMap":     {group: "", versions: []string{"v1"}, kubernetes: readConfigMap},
+	"Deployment":    {group: "apps", versions: []string{"v1"}, kubernetes: readWorkload},
+	"StatefulSet":   {group: "apps", versions: []string{"v1"}, kubernetes: readWorkload},
+	"DaemonSet":     {group: "apps", versions: []string{"v1"}, kubernetes: readWorkload},
+	"ReplicaSet":    {group: "apps", versions: []string{"v1"}, kubernetes: readWorkload},
+}
+
+// sidecarKind is read for its outboundTrafficPolicy alone.
+func sidecarKind() kind {
+	k := istioKind(networkingGroup, networkingVersions, checkSidecar)
+	k.code, k.level, k.note = CodeSkipped, Warning, "is read for its outboundTrafficPolicy only: in a process there are no listeners to scope"
+	return k
+}
+
+// isMeshConfig tells that the fields stand at the top of the document.
+func (k *kind) isMeshConfig() bool { return k.group == meshGroup }
+
+// kindFor finds the kind of a document. If it is none that is known, the
+// reason says what to do about that, and the level how bad it is.
+func kindFor(apiVersion, name string) (k kind, reason string, level Level) {
+	group, version, grouped := strings.Cut(apiVersion, "/")
+	if !grouped {
+		group, version = "", apiVersion
+	}
+	k, known := kinds[name]
+	switch {
+	case known && k.group == group && slices.Contains(k.versions, version):
+		return k, "", ""
+	case known && k.group == group:
+		return kind{}, "apiVersion: there is no version " + version + " of this kind; there are " + list(k.versions, "and"), Error
+	case isIstioGroup(group):
+		if known {
+			return kind{}, "apiVersion: this kind is of the group " + groupName(k.group) + ", not " + group, Error
+		}
+		return kind{}, "kind: Istio has no kind of this name" + didYouMean(nearest(name, istioNames(group))), Error
+	case known && group == "" && isIstioGroup(k.group):
+		return kind{}, "apiVersion: this kind is of the group " + groupName(k.group) + "; write " + k.group + "/" + k.versions[0], Error
+	}
+	return kind{}, "is skipped: this kind is not read", Info
+}
+
+func isIstioGroup(group string) bool { return strings.HasSuffix(group, ".istio.io") }
+
+func groupName(group string) string {
+	if group == "" {
+		return "of Kubernetes itself"
+	}
+	return group
+}
+
+// istioNames are the names of the kinds in a group of Istio's.
+func istioNames(group string) []string {
+	var names []string
+	for name, k := range kinds {
+		if k.group == group {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}

@@ -1,0 +1,75 @@
+package istio
+
+import (
+	"strings"
+	"time"
+
+	meshconfig "istio.io/api/mesh/v1alpha1"
+	networking "istio.io/api/networking/v1alpha3"
+)
+
+// Bounds of the time that a connection may take to be made.
+const (
+	leastConnectTimeout = time.Millisecond
+	mostConnectTimeout  = 30 * time.Second
+)
+
+// checkMeshConfig checks the mesh-wide settings that are given. Istio checks
+// them together with its defaults, which are right.
+func checkMeshConfig(c *checker, m *meshconfig.MeshConfig) {
+	c.duration(top("connectTimeout"), m.ConnectTimeout)
+	if t := m.ConnectTimeout.AsDuration(); m.ConnectTimeout != nil && t > mostConnectTimeout {
+		c.refuse(top("connectTimeout"), t, "must be %s to %s", leastConnectTimeout, mostConnectTimeout)
+	}
+	if t := m.ProtocolDetectionTimeout; t != nil && t.AsDuration()%time.Millisecond != 0 {
+		c.refuse(top("protocolDetectionTimeout"), t.AsDuration(), "must be whole milliseconds")
+	}
+	if m.ProxyListenPort != 0 {
+		c.port(top("proxyListenPort"), uint32(m.ProxyListenPort))
+	}
+	always := &networking.OutlierDetection{} // failover is judged where it is used
+	c.locality(top("localityLbSetting"), m.LocalityLbSetting, always)
+	c.zoneAware(top("zoneAwareLbSetting"), m.ZoneAwareLbSetting, always)
+	for i, s := range m.ServiceSettings {
+		for j, host := range s.Hosts {
+			c.host(top("serviceSettings").at(i).field("hosts").at(j), host)
+		}
+	}
+	if m.TrustDomain != "" {
+		c.trustDomain(top("trustDomain"), m.TrustDomain)
+	}
+	for i, alias := range m.TrustDomainAliases {
+		c.trustDomain(top("trustDomainAliases").at(i), alias)
+	}
+	if policy := m.DefaultTrafficPolicy; policy != nil {
+		at := top("defaultTrafficPolicy")
+		c.connectionPool(at.field("connectionPool"), policy.ConnectionPool)
+		c.outlierDetection(at.field("outlierDetection"), policy.OutlierDetection)
+	}
+	c.retries(top("defaultHttpRetryPolicy"), m.DefaultHttpRetryPolicy)
+}
+
+func (c *checker) trustDomain(p *path, domain string) {
+	for part := range strings.SplitSeq(strings.TrimSuffix(domain, "."), ".") {
+		if !isLabel(part) {
+			c.refuse(p, domain, "must be a name of letters, digits, dots and inner dashes")
+			return
+		}
+	}
+}
+
+// checkSidecar checks what is read of a Sidecar.
+func checkSidecar(c *checker, s *networking.Sidecar) {
+	p := top("spec")
+	c.workloads(p.field("workloadSelector"), s.WorkloadSelector)
+	if len(s.Egress) == 0 && len(s.Ingress) == 0 && s.OutboundTrafficPolicy == nil && s.InboundConnectionPool == nil {
+		c.refuse(p, nil, "is empty")
+	}
+	if proxy := s.OutboundTrafficPolicy.GetEgressProxy(); proxy != nil {
+		at := p.field("outboundTrafficPolicy").field("egressProxy")
+		if s.OutboundTrafficPolicy.Mode != networking.OutboundTrafficPolicy_ALLOW_ANY {
+			c.refuse(at, nil, "can be given with mode ALLOW_ANY only")
+		}
+		c.destination(at, proxy)
+	}
+}

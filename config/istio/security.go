@@ -1,0 +1,126 @@
+package istio
+
+import (
+	"encoding/json"
+	"net/url"
+
+	security "istio.io/api/security/v1beta1"
+)
+
+// checkPeerAuthentication checks what Istio's admission check does.
+func checkPeerAuthentication(c *checker, pa *security.PeerAuthentication) {
+	p := top("spec")
+	ports := p.field("portLevelMtls")
+	if len(pa.PortLevelMtls) > 0 && len(pa.Selector.GetMatchLabels()) == 0 {
+		c.refuse(ports, nil, "needs a selector with labels: ports belong to workloads, not to a namespace or a mesh")
+	}
+	for port := range pa.PortLevelMtls {
+		if port < 1 || port > 65535 {
+			c.refuse(ports, port, "must be a port number from 1 to 65535")
+		}
+	}
+	c.selector(p.field("selector"), pa.Selector)
+}
+
+// checkRequestAuthentication checks what Istio's admission check does.
+func checkRequestAuthentication(c *checker, ra *security.RequestAuthentication) {
+	c.target(ra.Selector, ra.TargetRef, ra.TargetRefs)
+	for i, rule := range ra.JwtRules {
+		c.jwtRule(top("spec").field("jwtRules").at(i), rule)
+	}
+}
+
+func (c *checker) jwtRule(p *path, r *security.JWTRule) {
+	if r.Issuer == "" && r.JwksUri == "" {
+		c.refuse(p.field("issuer"), nil, "is missing: a rule needs an issuer or a jwksUri")
+	}
+	c.notEmpty(p.field("audiences"), r.Audiences)
+	c.notEmpty(p.field("fromParams"), r.FromParams)
+	c.notEmpty(p.field("fromCookies"), r.FromCookies)
+	if r.JwksUri != "" {
+		if problem := jwksURIProblem(r.JwksUri); problem != "" {
+			c.refuse(p.field("jwksUri"), r.JwksUri, "%s", problem)
+		}
+	}
+	if r.Jwks != "" {
+		c.jwks(p.field("jwks"), r.Jwks)
+	}
+	for i, h := range r.FromHeaders {
+		if h.Name == "" {
+			c.refuse(p.field("fromHeaders").at(i).field("name"), nil, "must not be empty")
+		}
+	}
+	for i, out := range r.OutputClaimToHeaders {
+		at := p.field("outputClaimToHeaders").at(i)
+		if out.Claim == "" {
+			c.refuse(at.field("claim"), nil, "must not be empty")
+		}
+		if !plainNameForm.MatchString(out.Header) {
+			c.refuse(at.field("header"), out.Header, "must be the name of a header, of letters, digits, - and _")
+		}
+	}
+	c.duration(p.field("timeout"), r.Timeout)
+}
+
+func (c *checker) notEmpty(p *path, values []string) {
+	for i, v := range values {
+		if v == "" {
+			c.refuse(p.at(i), nil, "must not be empty")
+		}
+	}
+}
+
+func jwksURIProblem(uri string) string {
+	u, err := url.Parse(uri)
+	switch {
+	case err != nil:
+		return "is no URL"
+	case u.Scheme != "http" && u.Scheme != "https":
+		return "must begin with http:// or https://"
+	}
+	return ""
+}
+
+// jwks checks a key set given in place, or a single key.
+func (c *checker) jwks(p *path, text string) {
+	var set struct {
+		Keys []json.RawMessage `json:"keys"`
+	}
+	if err := json.Unmarshal([]byte(text), &set); err != nil {
+		c.refuse(p, nil, "is no set of keys in JSON: %v", err)
+		return
+	}
+	keys := set.Keys
+	if keys == nil {
+		keys = []json.RawMessage{json.RawMessage(text)}
+	}
+	for i, raw := range keys {
+		var key map[string]any
+		if err := json.Unmarshal(raw, &key); err != nil {
+			c.refuse(p, nil, "key %d is no JSON object", i)
+			return
+		}
+		if problem := keyProblem(key); problem != "" {
+			c.refuse(p, nil, "key %d %s", i, problem)
+			return
+		}
+		if key["kty"] == "oct" || key["d"] != nil {
+			c.warn(p, nil, "key %d holds a secret, and only public keys verify tokens", i)
+		}
+	}
+}
+
+// keyProblem says what is wrong with a JSON web key.
+func keyProblem(key map[string]any) string {
+	needs := map[any][]string{"RSA": {"n", "e"}, "EC": {"crv", "x", "y"}, "OKP": {"crv", "x"}, "oct": {"k"}}
+	members, ok := needs[key["kty"]]
+	if !ok {
+		return "must have a kty of RSA, EC, OKP or oct"
+	}
+	for _, name := range members {
+		if s, ok := key[name].(string); !ok || s == "" {
+			return "lacks " + name
+		}
+	}
+	return ""
+}
