@@ -1,26 +1,17 @@
 package lb
 
-import "time"
-
 // A Query is what is known of one request when a host is picked for it. The
-// balancer fills in Draw and Now where they are zero.
+// balancer fills in Draw and Now where they are zero. It is small enough to be
+// passed in registers.
 type Query struct {
 	// Hash places the request where hashing decides, if Hashed says that the
 	// request has one.
 	Hash   uint64
 	Hashed bool
 
-	// Tried are the hosts that the request has met before and should not meet
-	// again. How hard [Balancer.Pick] tries is up to Picks: if zero, it leaves them
-	// out as long as there is any other; if positive, it asks the algorithm that
-	// many times more and takes the last host whatever it is, as Envoy's
-	// previous_hosts does; if negative, it takes the first one.
+	// Tried are the hosts that the request has met before and is not to meet again
+	// as long as there is any other.
 	Tried []*Host
-	Picks int
-
-	// Priorities, if positive, is after how many tried hosts their priorities are
-	// left out, as Envoy's previous_priorities does.
-	Priorities int
 
 	// Attempt is zero for the first pick made for an attempt of a request, and
 	// counts further ones, made because a host was not wanted. Where hashing
@@ -30,8 +21,8 @@ type Query struct {
 	// Draw is 64 random bits: equal draws in the same state get equal hosts.
 	Draw uint64
 
-	// Now is the time, for what changes with time.
-	Now time.Time
+	// Now is the time in Unix nanoseconds, for what changes with time.
+	Now int64
 }
 
 // A Picker picks hosts out of a set that does not change. It is called for every

@@ -60,22 +60,40 @@ func (b *Balancer) Pick(q Query) (Lease, error) {
 	if q.Draw == 0 {
 		q.Draw = s.conf.rand()
 	}
-	if s.conf.timed && q.Now.IsZero() {
-		q.Now = time.Now()
+	if s.conf.timed && q.Now == 0 {
+		q.Now = time.Now().UnixNano()
 	}
-	h := s.pick(&q)
+	h := s.pick(q)
 	if h == nil {
-		// The snapshot may not know yet that a host has come back.
-		if b.settle() {
-			s = b.current.Load()
-			h = s.pick(&q)
-		}
-		if h == nil {
-			return Lease{}, s.noHost()
-		}
+		return b.pickSettled(q)
 	}
 	h.begin()
 	return Lease{h, b}, nil
+}
+
+// pickSettled picks again when no host was found: the snapshot may not know yet
+// that one has come back.
+func (b *Balancer) pickSettled(q Query) (Lease, error) {
+	s := b.current.Load()
+	if b.settle() {
+		s = b.current.Load()
+		if h := s.pick(q); h != nil {
+			h.begin()
+			return Lease{h, b}, nil
+		}
+	}
+	return Lease{}, s.noHost()
+}
+
+// pickRetry is Pick for a request that has tried hosts.
+func (b *Balancer) pickRetry(q Query, r retrying) (Lease, error) {
+	s := b.current.Load()
+	q.Draw = s.conf.rand()
+	if h := s.pickUntried(q, r); h != nil {
+		h.begin()
+		return Lease{h, b}, nil
+	}
+	return b.pickSettled(q)
 }
 
 // A Lease is a picked host, on which a request counts until Done.

@@ -119,7 +119,7 @@ func (b *Balancer) carryOut(queue []*change) {
 // install makes a snapshot with a change and puts it in place. When it fails
 // everything stays as it was.
 func (b *Balancer) install(c *change) error {
-	s, now := &b.changes, time.Now()
+	s, now := &b.changes, time.Now().UnixNano()
 	conf, endpoints, set := s.conf, s.endpoints, s.set
 	if c.conf != nil {
 		conf = c.conf

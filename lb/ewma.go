@@ -30,7 +30,7 @@ func (a PeakEWMA) Picker(hosts []*Host) (Picker, error) {
 	if err := a.Validate(); err != nil {
 		return nil, err
 	}
-	return fastest{hosts, a.decay(), a.seed()}, nil
+	return &fastest{hosts, a.decay(), a.seed()}, nil
 }
 
 // Validate reports all that is wrong with the settings.
@@ -74,7 +74,7 @@ type fastest struct {
 }
 
 // Pick implements [Picker]. The halves of the draw choose a host each.
-func (p fastest) Pick(q Query) *Host {
+func (p *fastest) Pick(q Query) *Host {
 	n := uint64(len(p.hosts))
 	a := p.hosts[(q.Draw>>32)*n>>32]
 	b := p.hosts[(q.Draw&math.MaxUint32)*n>>32]
@@ -84,8 +84,8 @@ func (p fastest) Pick(q Query) *Host {
 	return a
 }
 
-func (p fastest) cost(h *Host, now time.Time) float64 {
-	latency, known := h.latency.at(now.UnixNano(), p.decay)
+func (p *fastest) cost(h *Host, now int64) float64 {
+	latency, known := h.latency.at(now, p.decay)
 	if !known {
 		latency = p.seed
 	}

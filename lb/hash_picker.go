@@ -48,12 +48,11 @@ type owners struct {
 
 // pick is the host of entry i, to which the request's hash has led. If that one
 // has been tried it is the host of the next entry whose host has not, so that a
-// key finds the same substitute each time. Where further picks are counted, the
-// tried host stands: it is what Envoy's hash would pick.
+// key finds the same substitute each time.
 func (o *owners) pick(i int, q *Query) *Host {
 	host := o.of[i]
 	var tried []*Host
-	if len(q.Tried) > 0 && q.Picks == 0 {
+	if len(q.Tried) > 0 {
 		tried = q.Tried
 		host = o.untried(i, tried)
 	}

@@ -14,14 +14,13 @@ type Host struct {
 	load     atomic.Uint64 // requests under way, and above activeBits all there were
 	failures atomic.Uint64
 	latency  estimate
+	out      atomic.Uint32 // why it is not to be used: outEjected, outSick; read by every pick
 	_        [64]byte
 
 	addr     string
 	endpoint atomic.Pointer[Endpoint]
 	owner    atomic.Pointer[Balancer] // nil once removed
-	ejected  atomic.Bool
-	sick     atomic.Bool
-	joined   atomic.Int64 // Unix nanoseconds; when its warm-up began
+	joined   atomic.Int64             // Unix nanoseconds; when its warm-up began
 	warmup   atomic.Pointer[Warmup]
 	attached atomic.Pointer[attachment]
 }
@@ -29,6 +28,12 @@ type Host struct {
 // activeBits is how much of Host.load is for requests under way. One word for
 // two counters saves every request an atomic operation.
 const activeBits = 24
+
+// Why a host is not to be used.
+const (
+	outEjected uint32 = 1 << iota
+	outSick
+)
 
 // NewHost is a host that belongs to no balancer, to try an [Algorithm] with.
 func NewHost(e Endpoint) *Host {
@@ -61,41 +66,42 @@ func (h *Host) end()   { h.load.Add(^uint64(0)) }
 // has returned do not find the host, unless so many are out that the balancer
 // uses all (see [Config.Panic]).
 func (h *Host) Eject() {
-	if !h.ejected.Swap(true) {
+	if h.out.Or(outEjected)&outEjected == 0 {
 		h.changed()
 	}
 }
 
 // Restore ends an ejection.
 func (h *Host) Restore() {
-	if h.ejected.Swap(false) {
+	if h.out.And(^outEjected)&outEjected != 0 {
 		h.changed()
 	}
 }
 
 // Ejected reports whether the host is ejected.
-func (h *Host) Ejected() bool { return h.ejected.Load() }
+func (h *Host) Ejected() bool { return h.out.Load()&outEjected != 0 }
 
 // SetHealthy notes what a health check found. A host is healthy until one says
 // otherwise. When it gets healthy again its warm-up starts anew.
 func (h *Host) SetHealthy(healthy bool) {
-	if h.sick.Swap(!healthy) == healthy {
-		if healthy {
-			h.joined.Store(time.Now().UnixNano())
-		}
+	switch {
+	case !healthy && h.out.Or(outSick)&outSick == 0:
+		h.changed()
+	case healthy && h.out.And(^outSick)&outSick != 0:
+		h.joined.Store(time.Now().UnixNano())
 		h.changed()
 	}
 }
 
 // Healthy reports what the last health check found.
-func (h *Host) Healthy() bool { return !h.sick.Load() }
+func (h *Host) Healthy() bool { return h.out.Load()&outSick == 0 }
 
 // Removed reports whether the address is no longer among the endpoints.
 // Requests that are under way are not affected.
 func (h *Host) Removed() bool { return h.owner.Load() == nil }
 
 // usable reports whether the host is neither ejected nor sick.
-func (h *Host) usable() bool { return !h.ejected.Load() && !h.sick.Load() }
+func (h *Host) usable() bool { return h.out.Load() == 0 }
 
 // changed makes the balancer reconsider which hosts to use.
 func (h *Host) changed() {
@@ -106,10 +112,10 @@ func (h *Host) changed() {
 
 // weightAt is the weight that counts at a time: what the endpoint has, less
 // while it warms up.
-func (h *Host) weightAt(now time.Time) float64 {
+func (h *Host) weightAt(now int64) float64 {
 	w := float64(h.Weight())
 	if warm := h.warmup.Load(); warm != nil {
-		w *= warm.factor(now.UnixNano() - h.joined.Load())
+		w *= warm.factor(now - h.joined.Load())
 	}
 	return w
 }

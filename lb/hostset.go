@@ -3,7 +3,6 @@ package lb
 import (
 	"cmp"
 	"slices"
-	"time"
 )
 
 // A hostSet is the hosts of a balancer by priority and locality, whatever their
@@ -32,7 +31,7 @@ type place struct {
 // newHostSet makes a set of endpoints that are checked and placed. It takes the
 // hosts of prev whose addresses are among them, and tells them what their
 // endpoints say now.
-func newHostSet(b *Balancer, k *compiled, prev *hostSet, endpoints []Endpoint, now time.Time) *hostSet {
+func newHostSet(b *Balancer, k *compiled, prev *hostSet, endpoints []Endpoint, now int64) *hostSet {
 	placed := endpoints
 	for _, p := range k.placement {
 		placed = p.Place(placed)
@@ -48,7 +47,7 @@ func newHostSet(b *Balancer, k *compiled, prev *hostSet, endpoints []Endpoint, n
 		h := prev.find(e.Addr)
 		if h == nil {
 			h = &Host{addr: e.Addr}
-			h.joined.Store(now.UnixNano())
+			h.joined.Store(now)
 			h.owner.Store(b)
 		}
 		h.endpoint.Store(e)

@@ -27,7 +27,7 @@ func (a LeastRequest) Picker(hosts []*Host) (Picker, error) {
 	if err := a.Validate(); err != nil {
 		return nil, err
 	}
-	return a.start(hosts, rand.Uint64(), time.Now()), nil
+	return a.start(hosts, rand.Uint64(), time.Now().UnixNano()), nil
 }
 
 // Validate reports all that is wrong with the settings.
@@ -43,10 +43,10 @@ func (a LeastRequest) Validate() error {
 }
 
 // start is a picker whose beginning is up to a draw.
-func (a LeastRequest) start(hosts []*Host, draw uint64, now time.Time) Picker {
-	var plain Picker = twoChoices(hosts)
+func (a LeastRequest) start(hosts []*Host, draw uint64, now int64) Picker {
+	var plain Picker = &twoChoices{hosts}
 	if a.Choices > 2 {
-		plain = manyChoices{hosts, a.Choices}
+		plain = &manyChoices{hosts, a.Choices}
 	}
 	return scheduled(hosts, plain, a.weight(), draw, now)
 }
@@ -57,24 +57,24 @@ func (a LeastRequest) weight() loadWeight {
 	case bias < 0:
 		return weightOnly
 	case bias == 0, bias == 1:
-		return func(h *Host, now time.Time) float64 {
+		return func(h *Host, now int64) float64 {
 			return h.weightAt(now) / float64(h.Active()+1)
 		}
 	default:
-		return func(h *Host, now time.Time) float64 {
+		return func(h *Host, now int64) float64 {
 			return h.weightAt(now) / math.Pow(float64(h.Active()+1), bias)
 		}
 	}
 }
 
 // twoChoices takes the better of two hosts.
-type twoChoices []*Host
+type twoChoices struct{ hosts []*Host }
 
 // Pick implements [Picker]. The halves of the draw choose a host each.
-func (p twoChoices) Pick(q Query) *Host {
-	n := uint64(len(p))
-	a := p[(q.Draw>>32)*n>>32]
-	b := p[(q.Draw&math.MaxUint32)*n>>32]
+func (p *twoChoices) Pick(q Query) *Host {
+	n := uint64(len(p.hosts))
+	a := p.hosts[(q.Draw>>32)*n>>32]
+	b := p.hosts[(q.Draw&math.MaxUint32)*n>>32]
 	if b.Active() < a.Active() {
 		return b
 	}
@@ -88,7 +88,7 @@ type manyChoices struct {
 }
 
 // Pick implements [Picker].
-func (p manyChoices) Pick(q Query) *Host {
+func (p *manyChoices) Pick(q Query) *Host {
 	best, draw := p.hosts[below(q.Draw, len(p.hosts))], q.Draw
 	for range p.choices - 1 {
 		draw = redraw(draw)

@@ -6,12 +6,12 @@ import "math/bits"
 type Random struct{}
 
 // Picker implements [Algorithm].
-func (Random) Picker(hosts []*Host) (Picker, error) { return randomPicker(hosts), nil }
+func (Random) Picker(hosts []*Host) (Picker, error) { return &randomPicker{hosts}, nil }
 
-type randomPicker []*Host
+type randomPicker struct{ hosts []*Host }
 
 // Pick implements [Picker].
-func (p randomPicker) Pick(q Query) *Host { return p[below(q.Draw, len(p))] }
+func (p *randomPicker) Pick(q Query) *Host { return p.hosts[below(q.Draw, len(p.hosts))] }
 
 // below is a number from 0 to n-1 made of the upper bits of a draw.
 func below(draw uint64, n int) int {

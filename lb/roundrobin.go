@@ -13,11 +13,11 @@ type RoundRobin struct{}
 
 // Picker implements [Algorithm].
 func (a RoundRobin) Picker(hosts []*Host) (Picker, error) {
-	return a.start(hosts, rand.Uint64(), time.Now()), nil
+	return a.start(hosts, rand.Uint64(), time.Now().UnixNano()), nil
 }
 
 // start is a picker whose beginning is up to a draw.
-func (RoundRobin) start(hosts []*Host, draw uint64, now time.Time) Picker {
+func (RoundRobin) start(hosts []*Host, draw uint64, now int64) Picker {
 	return scheduled(hosts, newRotation(hosts, draw), weightOnly, draw, now)
 }
 

@@ -1,15 +1,12 @@
 package lb
 
-import (
-	"sync/atomic"
-	"time"
-)
+import "sync/atomic"
 
 // A loadWeight is the weight that a host has in a schedule at a time.
-type loadWeight func(h *Host, now time.Time) float64
+type loadWeight func(h *Host, now int64) float64
 
 // weightOnly is what the endpoint has, less while it warms up.
-func weightOnly(h *Host, now time.Time) float64 { return h.weightAt(now) }
+func weightOnly(h *Host, now int64) float64 { return h.weightAt(now) }
 
 // A schedule gives each host turns by its weight, which is asked for anew at each
 // turn.
@@ -27,13 +24,13 @@ type schedule struct {
 
 // scheduled is plain if all hosts have the same weight and none warms up, and
 // else a schedule.
-func scheduled(hosts []*Host, plain Picker, weight loadWeight, draw uint64, now time.Time) Picker {
+func scheduled(hosts []*Host, plain Picker, weight loadWeight, draw uint64, now int64) Picker {
 	equal, until := true, hosts[0].warmUntil()
 	for _, h := range hosts[1:] {
 		equal = equal && h.Weight() == hosts[0].Weight()
 		until = max(until, h.warmUntil())
 	}
-	warming := until > now.UnixNano()
+	warming := until > now
 	if equal && !warming {
 		return plain
 	}
@@ -52,7 +49,7 @@ func scheduled(hosts []*Host, plain Picker, weight loadWeight, draw uint64, now 
 
 // Pick implements [Picker].
 func (p *schedule) Pick(q Query) *Host {
-	if p.plain != nil && (!p.warm.Load() || q.Now.UnixNano() >= p.until) {
+	if p.plain != nil && (!p.warm.Load() || q.Now >= p.until) {
 		if p.warm.Load() {
 			p.warm.Store(false)
 		}

@@ -57,7 +57,7 @@ func TestRoundRobinGoesByEnvoysSchedule(t *testing.T) {
 					if allEqual(c.Weights) {
 						draw = math.MaxUint64/uint64(len(hosts))*uint64(run[0]) + 1<<40
 					}
-					return RoundRobin{}.start(hosts, draw, time.Now())
+					return RoundRobin{}.start(hosts, draw, time.Now().UnixNano())
 				}), "no start gives %v", run)
 			}
 		})
@@ -73,7 +73,7 @@ func TestLeastRequestWithoutConcurrencyGoesByEnvoysSchedule(t *testing.T) {
 			hosts := weighted(c.Weights)
 			for _, run := range c.Sequences {
 				require.True(t, startedAfter(run, hosts, func(draw uint64) Picker {
-					return LeastRequest{}.start(hosts, draw, time.Now())
+					return LeastRequest{}.start(hosts, draw, time.Now().UnixNano())
 				}), "no start gives %v", run)
 			}
 		})
@@ -135,7 +135,7 @@ func TestRoundRobinStartsAnywhere(t *testing.T) {
 	hosts := weighted([]uint32{1, 1, 1, 1})
 	seen := make(map[*Host]bool)
 	for i := range uint64(64) {
-		seen[RoundRobin{}.start(hosts, redraw(i), time.Now()).Pick(Query{})] = true
+		seen[RoundRobin{}.start(hosts, redraw(i), time.Now().UnixNano()).Pick(Query{})] = true
 	}
 	require.Len(t, seen, 4)
 }
@@ -150,7 +150,7 @@ func TestLeastRequestDividesWeightsByRequests(t *testing.T) {
 		for range 3 {
 			hosts[0].begin()
 		}
-		p := LeastRequest{ActiveBias: c.bias}.start(hosts, 0, time.Now())
+		p := LeastRequest{ActiveBias: c.bias}.start(hosts, 0, time.Now().UnixNano())
 		first := 0
 		const n = 9000
 		for range n {

@@ -1,9 +1,6 @@
 package lb
 
-import (
-	"slices"
-	"time"
-)
+import "slices"
 
 // A snapshot is what picks go by: which hosts are in use and what each priority
 // gets. It does not change; a new one is made when endpoints, their health or the
@@ -36,7 +33,7 @@ type level struct {
 
 // newSnapshot makes a snapshot of a set. It takes over what it can from prev,
 // which may be nil; same says that prev is of the same set and configuration.
-func newSnapshot(k *compiled, set *hostSet, prev *snapshot, same bool, now time.Time) (*snapshot, error) {
+func newSnapshot(k *compiled, set *hostSet, prev *snapshot, same bool, now int64) (*snapshot, error) {
 	s := &snapshot{conf: k, set: set, levels: make([]level, len(set.groups))}
 	health := make([]levelHealth, len(s.levels))
 	for i := range s.levels {
@@ -100,7 +97,7 @@ func usableOf(hosts []*Host) []*Host {
 }
 
 // build makes the pickers of a level that has usable hosts.
-func (l *level) build(k *compiled, old *level, now time.Time) (err error) {
+func (l *level) build(k *compiled, old *level, now int64) (err error) {
 	switch {
 	case k.consistent != nil:
 		var prev Picker
@@ -164,7 +161,7 @@ func (l *level) shares() ([]*Host, []float64) {
 }
 
 // picker makes a picker by the algorithm.
-func (k *compiled) picker(hosts []*Host, now time.Time) (Picker, error) {
+func (k *compiled) picker(hosts []*Host, now int64) (Picker, error) {
 	switch a := k.algorithm.(type) {
 	case RoundRobin:
 		return a.start(hosts, k.rand(), now), nil

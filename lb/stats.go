@@ -42,14 +42,14 @@ func (b *Balancer) Stats() Stats {
 		l := &s.levels[i]
 		stats.Levels[i] = LevelStats{Priority: l.priority, Hosts: len(l.hosts), Usable: l.healthy, Share: l.share, Panic: l.panic}
 	}
-	now := time.Now()
+	now := time.Now().UnixNano()
 	decay := PeakEWMA{}.decay()
 	if a, ok := s.conf.algorithm.(PeakEWMA); ok {
 		decay = a.decay()
 	}
 	for i, h := range s.set.hosts {
 		e := h.endpoint.Load()
-		latency, _ := h.latency.at(now.UnixNano(), decay)
+		latency, _ := h.latency.at(now, decay)
 		stats.Hosts[i] = HostStats{
 			Addr: h.addr, Priority: e.Priority, Locality: e.Locality, Weight: h.weightAt(now),
 			Active: h.Active(), Requests: h.Requests(), Failures: h.failures.Load(), Latency: time.Duration(latency),

@@ -33,10 +33,7 @@ func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	if conf.name != "" {
 		f.Upstream = conf.name
 	}
-	q := Query{Now: try.Start, Picks: f.Picks, Priorities: f.Priorities}
-	if len(f.Tries) > 0 {
-		q.Tried = hostsOf(f.Tries)
-	}
+	q := Query{Now: try.Start.UnixNano()}
 	var cookies []string
 	if conf.hasher != nil {
 		if f.Draw == 0 {
@@ -44,7 +41,7 @@ func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
 		}
 		q.Hash, q.Hashed, cookies = conf.hasher.Hash(r, f.Draw)
 	}
-	lease, err := t.balancer.Pick(q)
+	lease, err := t.pick(f, q)
 	if err != nil {
 		if r.Body != nil {
 			r.Body.Close()
@@ -74,6 +71,16 @@ func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	try.Answer = res
 	body.OnEnd(res, &try.Body, t, try)
 	return res, nil
+}
+
+// pick picks a host that the request has not met yet, as far as whoever repeats
+// it wants that.
+func (t *transport) pick(f *flow.Flow, q Query) (Lease, error) {
+	if len(f.Tries) == 0 {
+		return t.balancer.Pick(q)
+	}
+	q.Tried = hostsOf(f.Tries)
+	return t.balancer.pickRetry(q, retrying{f.Picks, f.Priorities})
 }
 
 // BodyEnded implements [body.Ender]: the attempt arg has ended.
