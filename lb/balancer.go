@@ -57,49 +57,44 @@ func (b *Balancer) SetEndpoints(endpoints []Endpoint) error {
 // is an [*mesh.Error] with flag UH whose cause is a [*NoHostError].
 func (b *Balancer) Pick(q Query) (Lease, error) {
 	s := b.current.Load()
+	if q.Draw == 0 && s.draws {
+		q.Draw = s.conf.rand()
+	}
+	if q.Now == 0 && s.conf.timed {
+		q.Now = time.Now().UnixNano()
+	}
+	if s.direct != nil && len(q.Tried) == 0 {
+		if h := s.direct.Pick(q); h.usable() {
+			h.begin()
+			return Lease{h, s.conf}, nil
+		}
+	}
+	return b.pick(q, retrying{})
+}
+
+// pick is Pick where there is more to decide than one algorithm does.
+func (b *Balancer) pick(q Query, r retrying) (Lease, error) {
+	s := b.current.Load()
 	if q.Draw == 0 {
 		q.Draw = s.conf.rand()
 	}
-	if s.conf.timed && q.Now == 0 {
-		q.Now = time.Now().UnixNano()
+	h := s.pick(q, r)
+	if h == nil && b.settle() {
+		// A host had come back of which the snapshot did not know.
+		s = b.current.Load()
+		h = s.pick(q, r)
 	}
-	h := s.pick(q)
 	if h == nil {
-		return b.pickSettled(q)
+		return Lease{}, s.noHost()
 	}
 	h.begin()
-	return Lease{h, b}, nil
-}
-
-// pickSettled picks again when no host was found: the snapshot may not know yet
-// that one has come back.
-func (b *Balancer) pickSettled(q Query) (Lease, error) {
-	s := b.current.Load()
-	if b.settle() {
-		s = b.current.Load()
-		if h := s.pick(q); h != nil {
-			h.begin()
-			return Lease{h, b}, nil
-		}
-	}
-	return Lease{}, s.noHost()
-}
-
-// pickRetry is Pick for a request that has tried hosts.
-func (b *Balancer) pickRetry(q Query, r retrying) (Lease, error) {
-	s := b.current.Load()
-	q.Draw = s.conf.rand()
-	if h := s.pickUntried(q, r); h != nil {
-		h.begin()
-		return Lease{h, b}, nil
-	}
-	return b.pickSettled(q)
+	return Lease{h, s.conf}, nil
 }
 
 // A Lease is a picked host, on which a request counts until Done.
 type Lease struct {
-	host     *Host
-	balancer *Balancer
+	host *Host
+	conf *compiled
 }
 
 // Host is the picked host.
@@ -107,13 +102,18 @@ func (l Lease) Host() *Host { return l.host }
 
 // Done ends the request and tells observers how it went. It must be called once.
 func (l Lease) Done(o mesh.Outcome) {
-	h := l.host
-	h.end()
-	if o.Kind == mesh.Failure {
-		h.failures.Add(1)
+	l.host.end()
+	if o.Kind == mesh.Failure || len(l.conf.observers) > 0 {
+		l.observe(o)
 	}
-	for _, observer := range l.balancer.current.Load().conf.observers {
-		observer.Observe(h, o)
+}
+
+func (l Lease) observe(o mesh.Outcome) {
+	if o.Kind == mesh.Failure {
+		l.host.failures.Add(1)
+	}
+	for _, observer := range l.conf.observers {
+		observer.Observe(l.host, o)
 	}
 }
 

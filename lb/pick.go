@@ -18,9 +18,9 @@ type retrying struct {
 }
 
 // pick picks a host; nil if there is none.
-func (s *snapshot) pick(q Query) *Host {
+func (s *snapshot) pick(q Query, r retrying) *Host {
 	if len(q.Tried) > 0 {
-		return s.pickUntried(q, retrying{})
+		return s.pickUntried(q, r)
 	}
 	l := s.choose(q)
 	if l == nil {

@@ -10,6 +10,8 @@ type snapshot struct {
 	set    *hostSet
 	levels []level
 	sole   *level // the level that gets all requests, if there is one
+	direct Picker // of sole, if that alone decides
+	draws  bool   // direct needs Query.Draw
 }
 
 // A level is one priority.
@@ -66,6 +68,11 @@ func newSnapshot(k *compiled, set *hostSet, prev *snapshot, same bool, now int64
 		if err := l.build(k, old, now); err != nil {
 			return nil, err
 		}
+	}
+	if s.sole != nil && !s.sole.panic {
+		s.direct = s.sole.picker
+		_, inTurn := k.algorithm.(RoundRobin)
+		s.draws = !inTurn
 	}
 	return s, nil
 }

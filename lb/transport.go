@@ -80,7 +80,7 @@ func (t *transport) pick(f *flow.Flow, q Query) (Lease, error) {
 		return t.balancer.Pick(q)
 	}
 	q.Tried = hostsOf(f.Tries)
-	return t.balancer.pickRetry(q, retrying{f.Picks, f.Priorities})
+	return t.balancer.pick(q, retrying{f.Picks, f.Priorities})
 }
 
 // BodyEnded implements [body.Ender]: the attempt arg has ended.
@@ -96,7 +96,7 @@ func (t *transport) BodyEnded(arg any, err error) {
 	}
 	o := mesh.OutcomeOf(ctx, res, err)
 	o.Latency = time.Since(try.Start)
-	Lease{try.Host.(*Host), t.balancer}.Done(o)
+	Lease{try.Host.(*Host), t.balancer.current.Load().conf}.Done(o)
 }
 
 // hostsOf are the hosts of attempts.
