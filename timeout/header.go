@@ -69,8 +69,10 @@ func formatGRPC(d time.Duration) string {
 		return strconv.FormatInt(ms, 10) + "m"
 	case ms/1000 <= most:
 		return strconv.FormatInt(ms/1000, 10) + "S"
-	default:
+	case ms/60_000 <= most:
 		return strconv.FormatInt(ms/60_000, 10) + "M"
+	default:
+		return strconv.FormatInt(ms/3_600_000, 10) + "H"
 	}
 }
 

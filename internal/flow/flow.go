@@ -182,9 +182,16 @@ func EnsureServed(r *http.Request) (*Flow, *http.Request) {
 
 func install(r *http.Request, served bool) (*Flow, *http.Request) {
 	ctx := r.Context()
-	f := &Flow{Context: ctx, Caller: ctx, Request: r, Start: time.Now(), served: served}
-	f.First.Flow, f.First.N, f.First.Start = f, 1, f.Start
-	f.First.own = r.WithContext(f)
+	// Record and copy are one allocation; WithContext is inlined, and its own copy
+	// stays on the stack.
+	both := new(struct {
+		f    Flow
+		copy http.Request
+	})
+	f, own := &both.f, &both.copy
+	f.Context, f.Caller, f.Request, f.Start, f.served = ctx, ctx, r, time.Now(), served
+	f.First.Flow, f.First.N, f.First.Start, f.First.own = f, 1, f.Start, own
+	*own = *r.WithContext(f)
 	return f, f.First.own
 }
 
@@ -195,9 +202,14 @@ func (f *Flow) Bound(ctx context.Context) { f.Context = ctx }
 // Next is the record of a further attempt and a copy of r for it. The copy has
 // r's URL and shares its header. ctx bounds the attempt and must come from f.
 func (f *Flow) Next(ctx context.Context, r *http.Request, n int) (*Try, *http.Request) {
-	t := &Try{Context: ctx, Flow: f, N: n, Start: time.Now()}
-	t.own = r.WithContext(t)
-	return t, t.own
+	both := new(struct {
+		t    Try
+		copy http.Request
+	})
+	t, own := &both.t, &both.copy
+	t.Context, t.Flow, t.N, t.Start, t.own = ctx, f, n, time.Now(), own
+	*own = *r.WithContext(t)
+	return t, own
 }
 
 // Begin notes that t's attempt is being made, once, however often it is called.
