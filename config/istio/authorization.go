@@ -123,9 +123,7 @@ func (c *checker) source(p *path, s *security.Source) {
 		case "trustDomains", "notTrustDomains":
 			c.trustDomains(at, f.values)
 		default:
-			if f.name != "notRequestPrincipals" { // which Istio does not look at
-				c.notEmpty(at, f.values)
-			}
+			c.notEmpty(at, f.values)
 		}
 	}
 	for _, f := range addresses {

@@ -39,13 +39,14 @@ func (d *decoder) scalar(p *path, n *yaml.Node, fd protoreflect.FieldDescriptor)
 	case protoreflect.EnumKind:
 		return d.enum(p, n, s, fd.Enum())
 	case protoreflect.DoubleKind, protoreflect.FloatKind:
+		s = d.unquoted(p, s)
 		if (s.kind == integer || s.kind == float) && !math.IsNaN(s.number) && !math.IsInf(s.number, 0) {
 			if fd.Kind() == protoreflect.FloatKind {
 				return protoreflect.ValueOfFloat32(float32(s.number)), true
 			}
 			return protoreflect.ValueOfFloat64(s.number), true
 		}
-		d.reject(p, n, written(s), "must be a number%s", quotedHint(s))
+		d.reject(p, n, written(s), "must be a number")
 	default:
 		return d.wholeNumber(p, n, s, fd.Kind())
 	}
@@ -63,9 +64,10 @@ func (d *decoder) wholeNumber(p *path, n *yaml.Node, s scalar, kind protoreflect
 	case protoreflect.Uint64Kind, protoreflect.Fixed64Kind:
 		most = math.MaxInt64
 	}
+	s = d.unquoted(p, s)
 	i, whole := s.integer()
 	if !whole || i < least || i > most {
-		d.reject(p, n, written(s), "must be a whole number from %d to %d%s", least, most, quotedHint(s))
+		d.reject(p, n, written(s), "must be a whole number from %d to %d", least, most)
 		return v, false
 	}
 	switch kind {
@@ -83,11 +85,15 @@ func (d *decoder) wholeNumber(p *path, n *yaml.Node, s scalar, kind protoreflect
 func (d *decoder) enum(p *path, n *yaml.Node, s scalar, desc protoreflect.EnumDescriptor) (v protoreflect.Value, ok bool) {
 	var names []string
 	for i := range desc.Values().Len() {
-		name := desc.Values().Get(i).Name()
-		if s.kind == text && s.text == string(name) {
-			return protoreflect.ValueOfEnum(desc.Values().Get(i).Number()), true
+		value := desc.Values().Get(i)
+		if s.kind == text && s.text == string(value.Name()) {
+			return protoreflect.ValueOfEnum(value.Number()), true
 		}
-		names = append(names, string(name))
+		if s.kind == integer && s.whole == int64(value.Number()) {
+			d.refuse(p, bare(s.text), "must be written by its name, %s", value.Name())
+			return protoreflect.ValueOfEnum(value.Number()), true
+		}
+		names = append(names, string(value.Name()))
 	}
 	d.reject(p, n, written(s), "must be one of %s%s", list(names, "or"), didYouMean(nearest(s.text, names)))
 	return v, false
@@ -130,13 +136,17 @@ func written(s scalar) any {
 
 type bare string
 
-// quotedHint helps who has put a number in quotes.
-func quotedHint(s scalar) string {
+// unquoted is the number in a text where a number belongs. That it stands in
+// quotes is reported, and the value taken all the same, so that what else is
+// wrong with it is seen.
+func (d *decoder) unquoted(p *path, s scalar) scalar {
 	if s.kind != text {
-		return ""
+		return s
 	}
-	if k := plain(s.text).kind; k == integer || k == float {
-		return ", without quotes"
+	number := plain(s.text)
+	if number.kind != integer && number.kind != float {
+		return s
 	}
-	return ""
+	d.refuse(p, s.text, "must be a number without quotes")
+	return number
 }

@@ -146,12 +146,15 @@ func (l *loader) keep(d *decoder, k kind) {
 		return
 	}
 	if l.twins == nil {
-		l.twins = map[string]*Resource{}
+		l.twins = map[string]int{}
 	}
-	if twin := l.twins[res.Key()]; twin != nil {
-		d.add(CodeDuplicate, Error, nil, nil, "is there already, in %s:%d; applied to a cluster the later would replace it", twin.File, twin.Line)
+	if i, ok := l.twins[res.Key()]; ok {
+		twin := l.resources[i]
+		d.add(CodeDuplicate, Warning, nil, nil, "replaces the one of this name in %s:%d, as it would in a cluster", twin.File, twin.Line)
+		res.Order = twin.Order
+		l.resources[i] = res
 		return
 	}
-	l.twins[res.Key()] = res
+	l.twins[res.Key()] = len(l.resources)
 	l.resources = append(l.resources, res)
 }

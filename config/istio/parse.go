@@ -95,7 +95,7 @@ type loader struct {
 	resources []*Resource
 	findings  []*Finding
 	mesh      *Resource
-	twins     map[string]*Resource
+	twins     map[string]int // places in resources, by kind and name
 }
 
 // walk reads a file, or the YAML and JSON files of a folder and those below it.
