@@ -47,8 +47,9 @@ type race struct {
 
 type result struct {
 	*sending
-	res *http.Response
-	err error
+	res      *http.Response
+	err      error
+	panicked any
 }
 
 func (r *race) run(s *sending) (*flow.Try, *http.Response, error) {
@@ -59,6 +60,10 @@ func (r *race) run(s *sending) (*flow.Try, *http.Response, error) {
 		select {
 		case end := <-r.results:
 			r.leave(end)
+			if end.panicked != nil {
+				r.settle(end.try)
+				panic(end.panicked)
+			}
 			good := end.err == nil && r.rules.ofAnswer(end.res.StatusCode, end.res.Header) == ""
 			if good || len(r.running) == 0 {
 				if good && end.extra {
@@ -82,8 +87,13 @@ func (r *race) run(s *sending) (*flow.Try, *http.Response, error) {
 func (r *race) launch(s *sending) {
 	r.running = append(r.running, s)
 	go func() {
-		res, err := r.send(s)
-		r.results <- result{s, res, err}
+		end := result{sending: s}
+		defer func() {
+			// A panic belongs to the goroutine of the request, which others may guard.
+			end.panicked = recover()
+			r.results <- end
+		}()
+		end.res, end.err = r.send(s)
 	}()
 }
 

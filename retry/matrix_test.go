@@ -258,6 +258,8 @@ func playCell(t *testing.T, c matrixCase) {
 		require.Equal(t, c.Saw, server.Conns())
 	}
 	if !upstream.http2 {
+		upstream.mu.Lock()
+		defer upstream.mu.Unlock()
 		require.Equal(t, c.Counts, upstream.counts)
 	}
 }
