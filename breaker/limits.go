@@ -25,13 +25,13 @@ type LimitsConfig struct {
 	MaxRequests int
 }
 
-func (c LimitsConfig) check(l *check.List) {
+func (c LimitsConfig) check(l *check.List, prefix string) {
 	for _, f := range [...]struct {
 		name string
 		n    int
 	}{{"MaxConnections", c.MaxConnections}, {"MaxRequests", c.MaxRequests}} {
 		if f.n < 0 {
-			l.Add(f.name, f.n, "must not be negative; zero is no limit")
+			l.Add(prefix+f.name, f.n, "must not be negative; zero is no limit")
 		}
 	}
 }
@@ -59,13 +59,17 @@ func NewLimits(c LimitsConfig) (*Limits, error) {
 // Update takes over other limits. What is open already stays.
 func (l *Limits) Update(c LimitsConfig) error {
 	var problems check.List
-	if c.check(&problems); problems.Err() != nil {
+	if c.check(&problems, ""); problems.Err() != nil {
 		return problems.Err()
 	}
+	l.set(c)
+	return nil
+}
+
+func (l *Limits) set(c LimitsConfig) {
 	l.maxConnections.Store(int64(c.MaxConnections))
 	l.maxPending.Store(int64(c.MaxPending))
 	l.maxRequests.Store(int64(c.MaxRequests))
-	return nil
 }
 
 // TakeConnection takes room for a connection. With first it always succeeds:

@@ -1,0 +1,356 @@
+package breaker
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/sony/gobreaker/v2"
+
+	"github.com/sidecarless/mesh"
+)
+
+// A State is that of a circuit.
+type State uint8
+
+const (
+	// Closed lets everything through.
+	Closed State = iota
+	// HalfOpen lets a few requests through to see whether they succeed.
+	HalfOpen
+	// Open refuses everything.
+	Open
+)
+
+// String is the state's name.
+func (s State) String() string {
+	switch s {
+	case Closed:
+		return "closed"
+	case HalfOpen:
+		return "half-open"
+	case Open:
+		return "open"
+	}
+	return "unknown"
+}
+
+// What gobreaker is told of a request that did not succeed.
+var (
+	errFailed  = errors.New("failed")
+	errNeutral = errors.New("neutral")
+)
+
+// A circuit is one gobreaker and what it lacks: while it is closed and all goes
+// well it is not asked, so that a request costs an atomic load; consecutive
+// failures do not expire; ratios are those of a rolling window; a probe is a
+// lease that ends; results of an earlier state count nowhere.
+type circuit struct {
+	owner *Breaker
+	key   string
+
+	// word is the generation, which changes with each change of state, and what
+	// requests need to know of the state.
+	word      atomic.Uint64
+	successes atomic.Uint64
+	failures  atomic.Uint64
+	refused   atomic.Uint64
+
+	mu     sync.Mutex // guards all below; never held while a function of the user runs
+	trip   Trip
+	gb     *gobreaker.TwoStepCircuitBreaker[struct{}]
+	window *window // nil unless ratios are looked at
+	probes []*probe
+	until  time.Time // when the state Open ends
+	cause  string    // why gobreaker is about to change its state
+	slow   bool      // slow requests have reached their share
+
+	replaying bool // a new gobreaker is put into the state of the last one
+}
+
+// The low bits of a circuit's word.
+const (
+	doubted = 1 << 0 // closed, with a failure since the last success
+	barred  = 1 << 1 // open or half open
+	flags   = 2      // how many
+)
+
+// A ticket is what a request was let through with.
+type ticket struct {
+	generation uint64
+	probe      *probe
+}
+
+// A probe is a request that tries a half-open circuit. Its place is leased: a
+// server that hangs must not keep it for ever.
+type probe struct {
+	done  func(error)
+	since time.Time
+	over  bool
+}
+
+func newCircuit(b *Breaker, key string, trip Trip) *circuit {
+	c := &circuit{owner: b, key: key}
+	c.build(trip)
+	return c
+}
+
+// build makes the gobreaker, closed.
+func (c *circuit) build(trip Trip) {
+	c.trip = trip
+	c.gb = gobreaker.NewTwoStepCircuitBreaker[struct{}](gobreaker.Settings{
+		Name:          c.owner.name,
+		MaxRequests:   trip.Probes,
+		Timeout:       trip.Open,
+		ReadyToTrip:   c.readyToTrip,
+		OnStateChange: c.changed,
+		IsExcluded:    func(err error) bool { return err == errNeutral },
+	})
+	c.window = nil
+	if trip.windowed() {
+		c.window = newWindow(trip.Window, time.Now())
+	}
+}
+
+// readyToTrip is asked by gobreaker after each failure while it is closed.
+func (c *circuit) readyToTrip(counts gobreaker.Counts) bool {
+	t := &c.trip
+	switch {
+	case c.replaying:
+		return true
+	case t.Consecutive > 0 && counts.ConsecutiveFailures >= t.Consecutive:
+		if c.cause = "a failure"; counts.ConsecutiveFailures > 1 {
+			c.cause = fmt.Sprintf("%d failures in a row", counts.ConsecutiveFailures)
+		}
+	case t.Ratio > 0 && c.reached(c.window.sum.failed, t.Ratio):
+		c.cause = fmt.Sprintf("%d of %d requests failed in %v", c.window.sum.failed, c.window.sum.total, t.Window)
+	case c.slow:
+		c.cause = fmt.Sprintf("%d of %d requests took longer than %v in %v", c.window.sum.slow, c.window.sum.total, t.SlowerThan, t.Window)
+	default:
+		return false
+	}
+	return true
+}
+
+// reached reports whether n of the window's requests are at least share of them.
+func (c *circuit) reached(n uint32, share mesh.Fraction) bool {
+	sum := c.window.sum
+	return sum.total >= c.trip.MinRequests && uint64(n)*uint64(mesh.Always) >= uint64(share)*uint64(sum.total)
+}
+
+// changed is called by gobreaker under c.mu.
+func (c *circuit) changed(_ string, from, to gobreaker.State) {
+	if c.replaying {
+		return
+	}
+	now := time.Now()
+	generation := c.word.Load()>>flags + 1
+	switch to {
+	case gobreaker.StateClosed:
+		c.word.Store(generation << flags)
+		if c.cause = fmt.Sprintf("%d probes succeeded", c.trip.Probes); c.trip.Probes == 1 {
+			c.cause = "a probe succeeded"
+		}
+		if c.window != nil {
+			c.window = newWindow(c.trip.Window, now)
+		}
+	case gobreaker.StateHalfOpen:
+		c.cause = fmt.Sprintf("it was open for %v", c.trip.Open)
+		c.word.Store(generation<<flags | barred)
+	case gobreaker.StateOpen:
+		c.until = now.Add(c.trip.Open)
+		c.word.Store(generation<<flags | barred)
+	}
+	c.probes = nil
+	c.owner.events.add(Change{
+		Time: now, Name: c.owner.name, Key: c.key, From: fromGobreaker(from), To: fromGobreaker(to), Cause: c.cause,
+	})
+	c.cause = ""
+}
+
+func fromGobreaker(s gobreaker.State) State {
+	switch s {
+	case gobreaker.StateHalfOpen:
+		return HalfOpen
+	case gobreaker.StateOpen:
+		return Open
+	}
+	return Closed
+}
+
+// admit lets a request through or says for how long it is no use to try again.
+func (c *circuit) admit() (t ticket, wait time.Duration, ok bool) {
+	if w := c.word.Load(); w&barred == 0 {
+		return ticket{generation: w >> flags}, 0, true
+	}
+	c.mu.Lock()
+	defer c.owner.events.deliver() // after the lock has been given back
+	defer c.mu.Unlock()
+	now := time.Now()
+	c.endLeases(now)
+	done, err := c.gb.Allow()
+	if err != nil {
+		c.refused.Add(1)
+		return ticket{}, max(c.until.Sub(now), 0), false
+	}
+	w := c.word.Load()
+	t.generation = w >> flags
+	if w&barred != 0 {
+		t.probe = &probe{done: done, since: now}
+		c.probes = append(c.probes, t.probe)
+	}
+	return t, 0, true
+}
+
+// endLeases settles probes that have had no result for too long: as failures, or,
+// where the time for which that would have opened the circuit has passed as well,
+// not at all.
+func (c *circuit) endLeases(now time.Time) {
+	open := c.trip.Open
+	for _, p := range c.probes {
+		if out := now.Sub(p.since); out >= open && out < 2*open {
+			p.over = true
+			c.cause = fmt.Sprintf("a probe had no result after %v", open)
+			p.done(errFailed)
+			return // the others belong to an earlier state now
+		}
+	}
+	c.probes = slices.DeleteFunc(c.probes, func(p *probe) bool {
+		if now.Sub(p.since) < open {
+			return false
+		}
+		p.over = true
+		p.done(errNeutral)
+		return true
+	})
+}
+
+// settle counts the end of a request. latency is looked at only where slow
+// requests matter.
+func (c *circuit) settle(t ticket, o mesh.Outcome) {
+	neutral := o.Kind == mesh.Neutral || o.Kind == mesh.Local
+	if t.probe != nil {
+		c.settleProbe(t.probe, o, neutral)
+		return
+	}
+	w := c.word.Load()
+	if neutral || w>>flags != t.generation {
+		return
+	}
+	trip := c.owner.trip.Load()
+	failed := trip.Failure(o)
+	if failed {
+		c.failures.Add(1)
+	} else {
+		c.successes.Add(1)
+		if w&(doubted|barred) == 0 && !trip.windowed() {
+			return
+		}
+	}
+	c.mu.Lock()
+	defer c.owner.events.deliver()
+	defer c.mu.Unlock()
+	if w = c.word.Load(); w>>flags != t.generation {
+		return
+	}
+	if c.window != nil {
+		slow := c.trip.SlowerThan > 0 && o.Latency > c.trip.SlowerThan
+		c.window.add(time.Now(), failed, slow)
+		c.slow = slow && c.reached(c.window.sum.slow, c.trip.SlowRatio)
+	}
+	switch {
+	case failed || c.slow:
+		c.tell(errFailed)
+		c.slow = false
+		if w = c.word.Load(); w>>flags == t.generation && failed {
+			c.word.Store(w | doubted)
+		}
+	case w&doubted != 0:
+		c.tell(nil)
+		c.word.Store(w &^ doubted)
+	}
+}
+
+// tell reports a result to the closed gobreaker.
+func (c *circuit) tell(err error) {
+	if done, refused := c.gb.Allow(); refused == nil {
+		done(err)
+	}
+}
+
+func (c *circuit) settleProbe(p *probe, o mesh.Outcome, neutral bool) {
+	trip := c.owner.trip.Load()
+	verdict := error(nil)
+	switch {
+	case neutral:
+		verdict = errNeutral
+	case trip.Failure(o):
+		c.failures.Add(1)
+		verdict = errFailed
+	case trip.SlowerThan > 0 && o.Latency > trip.SlowerThan:
+		c.successes.Add(1)
+		verdict = errFailed
+	default:
+		c.successes.Add(1)
+	}
+	c.mu.Lock()
+	defer c.owner.events.deliver()
+	defer c.mu.Unlock()
+	if p.over {
+		return
+	}
+	p.over = true
+	if verdict == errFailed {
+		c.cause = "a probe failed"
+	}
+	p.done(verdict)
+	c.cause = ""
+	c.probes = slices.DeleteFunc(c.probes, func(q *probe) bool { return q == p })
+}
+
+// state is the present state. Time alone opens no circuit: one whose time is over
+// is half open when the next request comes.
+func (c *circuit) state() State {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch {
+	case c.word.Load()&barred == 0:
+		return Closed
+	case time.Now().Before(c.until):
+		return Open
+	}
+	return HalfOpen
+}
+
+// update takes over other settings. An open circuit stays open, from now for the
+// time that they say; failures in a row keep counting.
+func (c *circuit) update(trip Trip) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.trip.Open == trip.Open && c.trip.Probes == trip.Probes && c.window == nil && !trip.windowed() {
+		c.trip = trip // gobreaker reads the rest from here
+		return
+	}
+	inARow := c.gb.Counts().ConsecutiveFailures
+	barring := c.word.Load()&barred != 0
+	c.replaying = true
+	defer func() { c.replaying = false }()
+	c.build(trip)
+	if barring {
+		c.tell(errFailed)
+		c.until = time.Now().Add(trip.Open)
+		c.word.Store((c.word.Load()>>flags+1)<<flags | barred)
+		c.probes = nil
+		return
+	}
+	c.replaying = false
+	if trip.Consecutive == 0 {
+		return
+	}
+	for range min(inARow, trip.Consecutive-1) {
+		c.tell(errFailed)
+	}
+}
