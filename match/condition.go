@@ -45,11 +45,11 @@ var pseudo = map[string]part{
 // wrong with them.
 func compileRequest(q *Request, l *check.List) []condition {
 	all := make([]condition, 0, 1+len(q.Headers)+len(q.Without)+len(q.Query))
-	add := func(c condition, field string, v Value) {
+	add := func(c condition, v Value, list string, i int) {
 		var reason string
 		c.value = v
 		if c.test, reason = compile(v); reason != "" {
-			l.Add(field, shown(v.s), "%s", reason)
+			l.Add(fieldPath(list, i, "Value"), shown(v.s), "%s", reason)
 		}
 		all = append(all, c)
 	}
@@ -62,7 +62,7 @@ func compileRequest(q *Request, l *check.List) []condition {
 		value Value
 	}{{partMethod, "Method", q.Method}, {partHost, "Host", q.Host}, {partPath, "Path", q.Path}, {partScheme, "Scheme", q.Scheme}} {
 		if !p.value.IsZero() {
-			add(condition{part: p.part}, p.field, p.value)
+			add(condition{part: p.part}, p.value, p.field, -1)
 		}
 	}
 	for _, list := range [...]struct {
@@ -71,24 +71,32 @@ func compileRequest(q *Request, l *check.List) []condition {
 		without bool
 	}{{"Headers", q.Headers, false}, {"Without", q.Without, true}} {
 		for i, f := range list.fields {
-			at := list.name + "[" + strconv.Itoa(i) + "]"
 			if !validHeaderName(f.Name) {
-				l.Add(at+".Name", f.Name, "is no name of a header")
+				l.Add(fieldPath(list.name, i, "Name"), f.Name, "is no name of a header")
 			}
 			c := condition{part: partHeader, name: canonical(f.Name), without: list.without}
 			if p, ok := pseudo[c.name]; ok {
 				c.part = p
 			}
-			add(c, at+".Value", f.Value)
+			add(c, f.Value, list.name, i)
 		}
 	}
 	for i, f := range q.Query {
-		add(condition{part: partQuery, name: f.Name}, "Query["+strconv.Itoa(i)+"].Value", f.Value)
+		add(condition{part: partQuery, name: f.Name}, f.Value, "Query", i)
 	}
 	slices.SortStableFunc(all, func(a, b condition) int {
 		return truth(a.test.kind == kindRegex) - truth(b.test.kind == kindRegex)
 	})
 	return all
+}
+
+// fieldPath is the path to a part of the i-th of a list of fields, or to what is
+// no list if i is negative.
+func fieldPath(list string, i int, part string) string {
+	if i < 0 {
+		return list
+	}
+	return list + "[" + strconv.Itoa(i) + "]." + part
 }
 
 // firstFailing is the index of the first condition that v does not meet, or -1.

@@ -31,6 +31,28 @@ func New(anyOf ...Request) (*Matcher, error) {
 	return m, nil
 }
 
+// Validate reports what is wrong with q, as [New] does.
+func (q Request) Validate() error {
+	if sound(q.Method) && sound(q.Scheme) && sound(q.Host) && sound(q.Path) &&
+		allSound(q.Headers, validHeaderName) && allSound(q.Without, validHeaderName) && allSound(q.Query, nil) {
+		return nil // without the cost of compiling
+	}
+	_, err := New(q)
+	return err
+}
+
+// sound reports whether nothing can be wrong with v.
+func sound(v Value) bool { return v.op < opRegex }
+
+func allSound(fields []Field, validName func(string) bool) bool {
+	for _, f := range fields {
+		if !sound(f.Value) || validName != nil && !validName(f.Name) {
+			return false
+		}
+	}
+	return true
+}
+
 // Match reports whether r fits.
 func (m *Matcher) Match(r *http.Request) bool {
 	v := ViewOf(r)

@@ -21,34 +21,35 @@ func (t *test) compileTemplate(pattern string) (reason string) {
 		return "a template begins with a slash"
 	}
 	t.kind = kindTemplate
-	text := ""
-	for segment := range strings.SplitSeq(pattern[1:], "/") {
-		text += "/"
-		switch {
+	text := 0 // where the text begins that leads to the next wildcard
+	for at := 0; at < len(pattern); {
+		begin := at + 1
+		at = len(pattern)
+		if n := strings.IndexByte(pattern[begin:], '/'); n >= 0 {
+			at = begin + n
+		}
+		switch segment := pattern[begin:at]; {
 		case segment == oneSegment && t.tmpl.rest:
 			return "no {*} may follow {**}"
 		case segment == anyRest && t.tmpl.rest:
 			return "a template may have one {**}"
-		case segment == oneSegment:
-			t.tmpl.texts = append(t.tmpl.texts, text)
-			t.min += len(text) + 1
-			text = ""
-		case segment == anyRest:
-			t.tmpl.texts = append(t.tmpl.texts, text)
-			t.tmpl.rest = true
-			t.min += len(text)
-			text = ""
+		case segment == oneSegment || segment == anyRest:
+			t.tmpl.texts = append(t.tmpl.texts, pattern[text:begin])
+			t.tmpl.rest = segment == anyRest
+			t.min -= len(segment)
+			if segment == oneSegment {
+				t.min++
+			}
+			text = at
 		case strings.ContainsAny(segment, "{}"):
 			return "a segment of a template is text, {*} or {**}"
-		default:
-			text += segment
 		}
 	}
-	t.min += len(text)
+	t.min += len(pattern)
 	if t.tmpl.rest {
-		t.tmpl.tail = text
+		t.tmpl.tail = pattern[text:]
 	} else {
-		t.tmpl.texts = append(t.tmpl.texts, text)
+		t.tmpl.texts = append(t.tmpl.texts, pattern[text:])
 	}
 	t.head, t.tail = t.tmpl.texts[0], t.tmpl.tail
 	if len(t.tmpl.texts) == 1 {

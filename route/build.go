@@ -1,102 +1,58 @@
 package route
 
 import (
-	"net/textproto"
+	"cmp"
 	"slices"
-	"strings"
 
 	"github.com/sidecarless/mesh/match"
 )
 
 // An item is one description of a rule on its way into an index.
 type item struct {
-	seq, rule int
-	req       match.Request // what is not told by the places passed so far
-	headTold  bool          // the place of its path's beginning has been passed
-}
-
-// appendItems appends the descriptions of one rule.
-func appendItems(items []item, rule int, requests []match.Request) []item {
-	if len(requests) == 0 {
-		return append(items, item{seq: len(items), rule: rule})
-	}
-	for _, q := range requests {
-		items = append(items, item{seq: len(items), rule: rule, req: q})
-	}
-	return items
+	entry
+	req      *match.Request // what the places passed so far do not tell; nil if nothing
+	headTold bool           // the place of its path's beginning has been passed
 }
 
 // few descriptions are tried one by one sooner than looked up.
 const few = 4
 
-// A place is where an index can hold a description.
-type place struct {
-	kind placeKind
-	name string // of the header
-	text string
-}
-
-type placeKind uint8
-
-// In the order of preference between places that hold equally many.
-const (
-	nowhere placeKind = iota
-	byPath
-	byHeader
-	byHead
-	byMethod
-)
-
 // build makes an index of items that are in order. Each goes to the place that it
-// shares with the fewest.
+// could share with the fewest. A place where many remain gets an index of its own.
 func build(items []item) *index {
 	x := new(index)
 	if len(items) <= few {
-		x.rest = entries(items)
+		x.rest = compileItems(items, nil)
 		return x
 	}
-	crowd := make(map[place]int, len(items))
-	for i := range items {
-		eachPlace(&items[i], func(p place) { crowd[p]++ })
-	}
-	placed := make(map[place][]item, len(crowd))
-	var rest []item
-	for _, it := range items {
-		var least place
-		eachPlace(&it, func(p place) {
-			if least.kind == nowhere || crowd[p] < crowd[least] || crowd[p] == crowd[least] && p.kind < least.kind {
-				least = p
-			}
-		})
-		if least.kind == nowhere {
-			rest = append(rest, it)
+	p := newPlan(items)
+	memory := make([]entry, 0, len(items))
+	for id, items := range p.distribute(items) {
+		if len(items) > few && id < len(p.places) {
+			x.add(p.places[id], group{deeper: build(items)})
 			continue
 		}
-		placed[least] = append(placed[least], it.in(least))
+		compiled := compileItems(items, memory)
+		memory = compiled[len(compiled):cap(compiled)]
+		switch {
+		case id == len(p.places):
+			x.rest = compiled
+		case len(items) > 0:
+			x.add(p.places[id], group{entries: compiled})
+		}
 	}
-	for p, items := range placed {
-		x.add(p, makeGroup(items))
-	}
-	x.rest = entries(rest)
 	return x
 }
 
-// makeGroup makes what stands in one place.
-func makeGroup(items []item) group {
-	if len(items) <= few {
-		return group{entries: entries(items)}
-	}
-	return group{deeper: build(items)}
-}
-
-// entries compiles what is left of items.
-func entries(items []item) []entry {
-	all := make([]entry, len(items))
-	for i, it := range items {
-		all[i] = entry{seq: it.seq, rule: it.rule}
-		if !it.req.IsZero() {
-			all[i].rest, _ = match.New(it.req) // its problems were reported before
+// compileItems compiles what is left of items, into memory as far as it reaches.
+func compileItems(items []item, memory []entry) []entry {
+	all := memory[:0]
+	for _, it := range items {
+		e := it.entry
+		if it.req != nil {
+			e.rest, _ = match.New(*it.req) // its problems were reported before
 		}
+		all = append(all, e)
 	}
 	return all
 }
@@ -131,50 +87,84 @@ func put[V any](m *map[string]V, key string, value V) {
 	(*m)[key] = value
 }
 
-// eachPlace calls f with the places where an index can hold it.
-func eachPlace(it *item, f func(place)) {
-	if path, ok := it.req.Path.Literal(); ok {
-		f(place{kind: byPath, text: path})
-	} else if head := it.req.Path.Head(); head != "" && !it.headTold {
-		f(place{kind: byHead, text: head})
-	}
-	for i := range it.req.Headers {
-		if p, ok := headerPlace(&it.req.Headers[i]); ok {
-			f(p)
-		}
-	}
-	if method, ok := it.req.Method.Literal(); ok {
-		f(place{kind: byMethod, text: method})
-	}
+// A plan says which places could hold each of some items, and how many items each
+// place could hold.
+type plan struct {
+	places  []place
+	crowd   []int // how many items could go to each place
+	ids     map[place]int
+	options []option // of all items, one after the other
+	ends    []int    // where those of each item end
 }
 
-// headerPlace is the place of what asks for an exact line of a header. Names that
-// stand for other parts of a request have none.
-func headerPlace(f *match.Field) (place, bool) {
-	line, ok := f.Value.Literal()
-	if !ok || strings.HasPrefix(f.Name, ":") || strings.EqualFold(f.Name, "Host") {
-		return place{}, false
-	}
-	return place{kind: byHeader, name: textproto.CanonicalMIMEHeaderKey(f.Name), text: line}, true
+// An option is a place for an item.
+type option struct {
+	place int // its index among the places
+	field int // of the header that asks for it
 }
 
-// in is what is left of it to be tested in place p.
-func (it item) in(p place) item {
-	switch p.kind {
-	case byPath:
-		it.req.Path = match.Value{}
-	case byMethod:
-		it.req.Method = match.Value{}
-	case byHead:
-		it.headTold = true
-		if it.req.Path == match.Prefix(p.text) {
-			it.req.Path = match.Value{}
-		}
-	case byHeader:
-		it.req.Headers = slices.DeleteFunc(slices.Clone(it.req.Headers), func(f match.Field) bool {
-			fp, ok := headerPlace(&f)
-			return ok && fp == p
-		})
+func newPlan(items []item) *plan {
+	p := &plan{
+		ids:     make(map[place]int, len(items)),
+		ends:    make([]int, 0, len(items)),
+		options: make([]option, 0, len(items)),
+		places:  make([]place, 0, len(items)),
+		crowd:   make([]int, 0, len(items)),
 	}
-	return it
+	for i := range items {
+		items[i].eachPlace(p.add)
+		p.ends = append(p.ends, len(p.options))
+	}
+	return p
+}
+
+func (p *plan) add(at place, field int) {
+	id, ok := p.ids[at]
+	if !ok {
+		id = len(p.places)
+		p.ids[at] = id
+		p.places = append(p.places, at)
+		p.crowd = append(p.crowd, 0)
+	}
+	p.crowd[id]++
+	p.options = append(p.options, option{id, field})
+}
+
+// distribute gives the items of each place, and at the end those without one, all
+// in their order.
+func (p *plan) distribute(items []item) [][]item {
+	choices := make([]option, len(items))
+	sizes := make([]int, len(p.places)+1)
+	for i := range items {
+		choices[i] = p.best(i)
+		sizes[choices[i].place]++
+	}
+	groups := make([][]item, len(sizes))
+	memory := make([]item, len(items))
+	for id, n := range sizes {
+		groups[id], memory = memory[:0:n], memory[n:]
+	}
+	for i, it := range items {
+		at := choices[i]
+		if at.place < len(p.places) {
+			it = it.in(p.places[at.place], at.field)
+		}
+		groups[at.place] = append(groups[at.place], it)
+	}
+	return groups
+}
+
+// best is the place for the i-th item; one past the last if there is none.
+func (p *plan) best(i int) option {
+	begin := 0
+	if i > 0 {
+		begin = p.ends[i-1]
+	}
+	options := p.options[begin:p.ends[i]]
+	if len(options) == 0 {
+		return option{place: len(p.places)}
+	}
+	return slices.MinFunc(options, func(a, b option) int {
+		return cmp.Or(cmp.Compare(p.crowd[a.place], p.crowd[b.place]), cmp.Compare(p.places[a.place].kind, p.places[b.place].kind))
+	})
 }

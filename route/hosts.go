@@ -8,23 +8,29 @@ import (
 // hosts finds the rules for the most specific host, in Envoy's order: the host
 // itself, the longest wildcard at the beginning, the longest at the end, any.
 type hosts struct {
-	exact    map[string]*index
+	exact    map[string]*ruleSet
 	suffixes []wildcards // "*.x", longest first
 	prefixes []wildcards // "x.*", longest first
-	any      *index
+	any      *ruleSet
+}
+
+// A ruleSet is what one host pattern stands for.
+type ruleSet struct {
+	index *index
+	rules []int32 // in order; for explanations
 }
 
 // wildcards are those with texts of one length.
 type wildcards struct {
 	len  int
-	text map[string]*index
+	text map[string]*ruleSet
 }
 
 // maxHost is more than any host can have (RFC 1035 section 2.3.4).
 const maxHost = 256
 
-// find is the index for an authority, or nil.
-func (h *hosts) find(authority string) *index {
+// find is the rules for an authority, or nil.
+func (h *hosts) find(authority string) *ruleSet {
 	if h.exact == nil && h.suffixes == nil && h.prefixes == nil {
 		return h.any
 	}
@@ -63,7 +69,7 @@ func (h *hosts) find(authority string) *index {
 }
 
 // add puts x under a host pattern in lower case.
-func (h *hosts) add(pattern string, x *index) {
+func (h *hosts) add(pattern string, x *ruleSet) {
 	switch {
 	case pattern == anyHost:
 		h.any = x
@@ -73,16 +79,16 @@ func (h *hosts) add(pattern string, x *index) {
 		h.prefixes = addWildcard(h.prefixes, pattern[:len(pattern)-1], x)
 	default:
 		if h.exact == nil {
-			h.exact = make(map[string]*index)
+			h.exact = make(map[string]*ruleSet)
 		}
 		h.exact[pattern] = x
 	}
 }
 
-func addWildcard(all []wildcards, text string, x *index) []wildcards {
+func addWildcard(all []wildcards, text string, x *ruleSet) []wildcards {
 	i, found := slices.BinarySearchFunc(all, len(text), func(w wildcards, n int) int { return n - w.len })
 	if !found {
-		all = slices.Insert(all, i, wildcards{len(text), make(map[string]*index)})
+		all = slices.Insert(all, i, wildcards{len(text), make(map[string]*ruleSet)})
 	}
 	all[i].text[text] = x
 	return all

@@ -12,7 +12,6 @@ import (
 // asked for each of these parts once, and of the places where they lead the entry
 // with the least number that fits is taken.
 type index struct {
-	rules   []int // whose descriptions they are, in order; for explanations
 	paths   map[string]group
 	headers []headerIndex
 	byName  map[string]map[string]group // the same as headers
@@ -36,8 +35,8 @@ type group struct {
 
 // An entry is one description of a rule.
 type entry struct {
-	seq  int            // its place in the order of all
-	rule int            // whose it is
+	seq  int32          // its place in the order of all
+	rule int32          // whose it is
 	rest *match.Matcher // what its place does not tell; nil if there is nothing
 }
 

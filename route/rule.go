@@ -2,7 +2,11 @@ package route
 
 import (
 	"net/http"
+	"slices"
+	"strconv"
+	"strings"
 
+	"github.com/sidecarless/mesh/internal/check"
 	"github.com/sidecarless/mesh/match"
 )
 
@@ -26,3 +30,35 @@ type (
 	// A ServerRule has the handler that serves its requests.
 	ServerRule = Rule[http.Handler]
 )
+
+// validate reports what is wrong with r.
+func (r *Rule[T]) validate() error {
+	var l check.List
+	for i, h := range r.Hosts {
+		if reason := badHost(h); reason != "" {
+			l.Add("Hosts["+strconv.Itoa(i)+"]", h, "%s", reason)
+		}
+	}
+	for i := range r.Match {
+		if err := r.Match[i].Validate(); err != nil {
+			l.Include("Match["+strconv.Itoa(i)+"]", err)
+		}
+	}
+	return l.Err()
+}
+
+var anyHosts = []string{anyHost}
+
+// patterns are the hosts of a rule in lower case, each once.
+func patterns(hosts []string) []string {
+	if len(hosts) == 0 {
+		return anyHosts
+	}
+	all := make([]string, 0, len(hosts))
+	for _, h := range hosts {
+		if h = strings.ToLower(h); !slices.Contains(all, h) {
+			all = append(all, h)
+		}
+	}
+	return all
+}

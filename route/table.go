@@ -5,7 +5,6 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
-	"strings"
 	"sync/atomic"
 
 	"github.com/sidecarless/mesh/internal/check"
@@ -35,7 +34,8 @@ func New[T any](rules ...Rule[T]) (*Table[T], error) {
 }
 
 // Update replaces all rules at once. If anything is wrong with them the table
-// stays as it was. A request keeps the rule it was given before.
+// stays as it was. A request keeps the rule it was given before. The lists in the
+// rules belong to the table from then on.
 func (t *Table[T]) Update(rules ...Rule[T]) error {
 	s, err := compile(rules)
 	if err != nil {
@@ -47,53 +47,49 @@ func (t *Table[T]) Update(rules ...Rule[T]) error {
 
 func compile[T any](rules []Rule[T]) (*snapshot[T], error) {
 	var l check.List
-	s := &snapshot[T]{rules: slices.Clone(rules)}
 	byHost := make(map[string][]item)
-	for i := range s.rules {
-		r := &s.rules[i]
-		r.Hosts, r.Match = slices.Clone(r.Hosts), slices.Clone(r.Match)
-		field := "rules[" + strconv.Itoa(i) + "]"
-		for j, h := range r.Hosts {
-			if reason := badHost(h); reason != "" {
-				l.Add(field+".Hosts["+strconv.Itoa(j)+"]", h, "%s", reason)
-			}
+	for i := range rules {
+		if err := rules[i].validate(); err != nil {
+			l.Include("rules["+strconv.Itoa(i)+"]", err)
 		}
-		for j := range r.Match {
-			if _, err := match.New(r.Match[j]); err != nil {
-				l.Include(field+".Match["+strconv.Itoa(j)+"]", err)
-			}
-		}
-		for _, h := range patterns(r.Hosts) {
-			byHost[h] = appendItems(byHost[h], i, r.Match)
+		for _, h := range patterns(rules[i].Hosts) {
+			byHost[h] = appendItems(byHost[h], i, rules[i].Match)
 		}
 	}
 	if err := l.Err(); err != nil {
 		return nil, err
 	}
+	s := &snapshot[T]{rules: slices.Clone(rules)}
 	for h, items := range byHost {
-		x := build(items)
-		for _, it := range items {
-			if n := len(x.rules); n == 0 || x.rules[n-1] != it.rule {
-				x.rules = append(x.rules, it.rule)
-			}
-		}
-		s.hosts.add(h, x)
+		s.hosts.add(h, &ruleSet{index: build(items), rules: rulesOf(items)})
 	}
 	return s, nil
 }
 
-// patterns are the hosts of a rule in lower case, each once.
-func patterns(hosts []string) []string {
-	if len(hosts) == 0 {
-		return []string{anyHost}
+// appendItems appends the descriptions of one rule.
+func appendItems(items []item, rule int, anyOf []match.Request) []item {
+	if len(anyOf) == 0 {
+		return append(items, item{entry: entry{seq: int32(len(items)), rule: int32(rule)}})
 	}
-	all := make([]string, 0, len(hosts))
-	for _, h := range hosts {
-		if h = strings.ToLower(h); !slices.Contains(all, h) {
-			all = append(all, h)
+	for i := range anyOf {
+		it := item{entry: entry{seq: int32(len(items)), rule: int32(rule)}}
+		if !anyOf[i].IsZero() {
+			it.req = &anyOf[i]
+		}
+		items = append(items, it)
+	}
+	return items
+}
+
+// rulesOf are the rules whose descriptions the items are, each once.
+func rulesOf(items []item) []int32 {
+	rules := make([]int32, 0, len(items))
+	for _, it := range items {
+		if n := len(rules); n == 0 || rules[n-1] != it.rule {
+			rules = append(rules, it.rule)
 		}
 	}
-	return all
+	return rules
 }
 
 // Lookup is the rule for r. It allocates nothing. The rule must not be changed.
@@ -107,7 +103,7 @@ func (t *Table[T]) Lookup(r *http.Request) (rule *Rule[T], ok bool) {
 	if x == nil {
 		return nil, false
 	}
-	e := x.find(&v, nil)
+	e := x.index.find(&v, nil)
 	if e == nil {
 		return nil, false
 	}
