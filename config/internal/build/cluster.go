@@ -1,0 +1,222 @@
+package build
+
+import (
+	"context"
+	"math"
+	"net"
+	"net/http"
+	"reflect"
+	"strings"
+	"time"
+
+	"google.golang.org/protobuf/proto"
+	networking "istio.io/api/networking/v1alpha3"
+
+	"github.com/sidecarless/mesh"
+	"github.com/sidecarless/mesh/config/internal/plan"
+	"github.com/sidecarless/mesh/internal/check"
+	"github.com/sidecarless/mesh/internal/flow"
+	"github.com/sidecarless/mesh/lb"
+	"github.com/sidecarless/mesh/retry"
+	"github.com/sidecarless/mesh/upstream"
+)
+
+// A cluster is a set of endpoints under one policy. It lives as long as a plan
+// names it, and keeps its connections and counters from one plan to the next.
+type cluster struct {
+	name     string
+	upstream *upstream.Upstream
+	budget   *retry.Budget // of the retries to it
+
+	target *plan.Target // what it was made of
+	next   *plan.Target // what it is to be when the update is carried out
+	https  bool         // whether a caller's https URL is to be kept
+}
+
+// cluster is the one of that name, or a new one.
+func (u *update) cluster(name plan.Cluster, target *plan.Target) (*cluster, error) {
+	config, err := u.upstreamConfig(name, target)
+	if err != nil {
+		return nil, err
+	}
+	budget, err := budgetOf(target.Policy)
+	if err != nil {
+		return nil, err
+	}
+	if c := u.mesh.clusters[name]; c != nil && sameShape(c.target, target) {
+		if !reflect.DeepEqual(c.target.Endpoints, target.Endpoints) {
+			// Anything wrong with them must show before anything is changed.
+			if _, err := lb.New(lb.Config{Endpoints: config.Endpoints, LocalityWeighted: config.Balance.LocalityWeighted}); err != nil {
+				return nil, err
+			}
+			c.next = target
+		}
+		return c, nil
+	}
+	up, err := upstream.New(config)
+	if err != nil {
+		return nil, err
+	}
+	c := &cluster{name: name.String(), upstream: up, budget: budget, target: target, https: strings.HasPrefix(target.Port.Protocol, "HTTPS") || target.Port.Protocol == "TLS"}
+	u.made = append(u.made, c)
+	return c, nil
+}
+
+// commit changes the clusters that stay. Everything was checked before.
+func (u *update) commit() error {
+	for _, c := range u.clusters {
+		if c.next == nil {
+			continue
+		}
+		if err := c.upstream.SetEndpoints(unique(c.next.Endpoints)); err != nil {
+			return err
+		}
+		c.target, c.next = c.next, nil
+	}
+	return nil
+}
+
+// sameShape reports whether two targets differ in their endpoints at most.
+func sameShape(a, b *plan.Target) bool {
+	p, q := a.Policy, b.Policy
+	return a.Port == b.Port && a.Service.Resolution == b.Service.Resolution &&
+		proto.Equal(p.LoadBalancer, q.LoadBalancer) && proto.Equal(p.ConnectionPool, q.ConnectionPool) &&
+		proto.Equal(p.OutlierDetection, q.OutlierDetection) && proto.Equal(p.TLS, q.TLS) &&
+		proto.Equal(p.RetryBudget, q.RetryBudget) && proto.Equal(a.Hash, b.Hash)
+}
+
+// RoundTrip implements http.RoundTripper.
+func (c *cluster) RoundTrip(r *http.Request) (*http.Response, error) {
+	if r.URL.Scheme != "http" && !c.https {
+		// The scheme is the caller's business; how the endpoint is spoken to is the
+		// policy's.
+		r = flow.Own(r)
+		u := *r.URL
+		u.Scheme = "http"
+		r.URL = &u
+	}
+	return c.upstream.RoundTrip(r)
+}
+
+func (c *cluster) close() error { return c.upstream.Close() }
+
+// retireFor is how long requests of an earlier plan may take to end.
+const retireFor = time.Minute
+
+// retire ends a cluster that no plan names any more, when its requests have
+// ended.
+func (m *Mesh) retire(c *cluster) {
+	m.retiring.Go(func() {
+		ctx, cancel := context.WithTimeout(m.ending, retireFor)
+		defer cancel()
+		c.upstream.Shutdown(ctx)
+	})
+}
+
+// missing answers for a destination whose service, port or subset does not exist.
+type missing struct{ cluster string }
+
+// RoundTrip implements http.RoundTripper.
+func (m missing) RoundTrip(r *http.Request) (*http.Response, error) {
+	closeBody(r)
+	return nil, &mesh.Error{
+		Op: "istio", Flag: mesh.NoCluster, Status: http.StatusServiceUnavailable, Stage: mesh.NotSent,
+		Details: mesh.DetailsClusterNotFound,
+	}
+}
+
+// upstreamConfig is what a target means to an upstream. Retries are the rules'.
+func (u *update) upstreamConfig(name plan.Cluster, t *plan.Target) (upstream.Config, error) {
+	l := check.List{Prefix: "trafficPolicy"}
+	c := upstream.Config{
+		Name: name.String(), Endpoints: unique(t.Endpoints), NoRetry: true,
+		NoEjection: t.Policy.OutlierDetection == nil, Dial: u.mesh.options.Dial,
+	}
+	u.pool(&l, &c, t)
+	u.balance(&l, &c, t)
+	ejection(&c, t.Policy.OutlierDetection)
+	c.TLS = clientTLS(&l, t)
+	return c, l.Err()
+}
+
+// unique leaves out endpoints whose address came before: one endpoint is one
+// address.
+func unique(endpoints []lb.Endpoint) []lb.Endpoint {
+	seen := make(map[string]bool, len(endpoints))
+	var all []lb.Endpoint
+	for _, e := range endpoints {
+		if !seen[e.Addr] {
+			seen[e.Addr] = true
+			all = append(all, e)
+		}
+	}
+	return all
+}
+
+// pool carries out connectionPool and the protocol of the port.
+func (u *update) pool(l *check.List, c *upstream.Config, t *plan.Target) {
+	tcp, http := t.Policy.ConnectionPool.GetTcp(), t.Policy.ConnectionPool.GetHttp()
+	c.Breaker.Limits.MaxConnections = int(tcp.GetMaxConnections())
+	c.Breaker.Limits.MaxPending = int(http.GetHttp1MaxPendingRequests())
+	c.Breaker.Limits.MaxRequests = int(http.GetHttp2MaxRequests())
+	c.Connections.MaxRequests = int(http.GetMaxRequestsPerConnection())
+	if s := http.GetMaxConcurrentStreams(); s < math.MaxInt32 {
+		c.Connections.MaxStreams = int(s)
+	}
+	c.Connections.Connect = tcp.GetConnectTimeout().AsDuration()
+	c.Connections.MaxAge = tcp.GetMaxConnectionDuration().AsDuration()
+	switch {
+	case http.GetIdleTimeout() != nil:
+		c.Connections.Idle = http.IdleTimeout.AsDuration()
+	case tcp.GetIdleTimeout() != nil:
+		if c.Connections.Idle = tcp.IdleTimeout.AsDuration(); c.Connections.Idle == 0 {
+			c.Connections.Idle = -1 // zero is for ever there
+		}
+	}
+	if k := http.GetHttp2KeepAlive(); k != nil {
+		c.Connections.PingAfter, c.Connections.PingTimeout = k.Interval.AsDuration(), k.Timeout.AsDuration()
+	}
+	c.Connections.Protocol = protocolOf(http.GetH2UpgradePolicy(), t.Port.Protocol)
+	if k := tcp.GetTcpKeepalive(); k != nil && c.Dial == nil {
+		d := net.Dialer{KeepAliveConfig: net.KeepAliveConfig{
+			Enable: true, Idle: k.Time.AsDuration(), Interval: k.Interval.AsDuration(), Count: int(k.Probes),
+		}}
+		c.Dial = d.DialContext
+	}
+	if http.GetUseClientProtocol() {
+		l.Add("connectionPool.http.useClientProtocol", true, "is not carried out")
+	}
+}
+
+func protocolOf(policy networking.ConnectionPoolSettings_HTTPSettings_H2UpgradePolicy, port string) upstream.Protocol {
+	switch {
+	case policy == networking.ConnectionPoolSettings_HTTPSettings_UPGRADE,
+		port == "HTTP2", port == "GRPC", port == "GRPC-WEB":
+		return upstream.HTTP2
+	case policy == networking.ConnectionPoolSettings_HTTPSettings_DO_NOT_UPGRADE:
+		return upstream.HTTP1
+	}
+	return upstream.Negotiated
+}
+
+// budgetOf is the limit on retries to a cluster. Without one there is none.
+func budgetOf(p plan.Policy) (*retry.Budget, error) {
+	if b := p.RetryBudget; b != nil {
+		c := retry.BudgetConfig{Percent: 20, MinConcurrent: 3}
+		if b.Percent != nil {
+			c.Percent = b.Percent.Value
+		}
+		if b.MinRetryConcurrency > 0 {
+			c.MinConcurrent = int(b.MinRetryConcurrency)
+		}
+		if c.Percent == 0 {
+			c.Percent = -1 // zero is the default there
+		}
+		return retry.NewBudget(c)
+	}
+	most := int(p.ConnectionPool.GetHttp().GetMaxRetries())
+	if most == 0 {
+		most = math.MaxInt32
+	}
+	return retry.NewBudget(retry.BudgetConfig{MaxConcurrent: most})
+}

@@ -1,0 +1,74 @@
+package build
+
+import (
+	"crypto/rand"
+	"encoding/hex"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/sidecarless/mesh/internal/flow"
+)
+
+// callersWishes are request headers by which Envoy lets itself be steered by
+// callers that it trusts. A sidecar of Istio trusts none and removes them.
+var callersWishes = [...]string{
+	"X-Envoy-Max-Retries",
+	"X-Envoy-Retry-On",
+	"X-Envoy-Retry-Grpc-On",
+	"X-Envoy-Retriable-Status-Codes",
+	"X-Envoy-Retriable-Header-Names",
+	"X-Envoy-Upstream-Rq-Timeout-Ms",
+	"X-Envoy-Upstream-Rq-Per-Try-Timeout-Ms",
+	"X-Envoy-Upstream-Rq-Timeout-Alt-Response",
+	"X-Envoy-Upstream-Alt-Stat-Name",
+	"X-Envoy-Expected-Rq-Timeout-Ms",
+	"X-Envoy-Force-Trace",
+	"X-Envoy-Hedge-On-Per-Try-Timeout",
+	"X-Envoy-Internal",
+	"X-Envoy-Ip-Tags",
+}
+
+// proxyHeaders does to headers what a sidecar does on its own.
+type proxyHeaders struct{ next http.RoundTripper }
+
+// RoundTrip implements http.RoundTripper.
+func (p proxyHeaders) RoundTrip(r *http.Request) (*http.Response, error) {
+	f, r := flow.Ensure(r)
+	r = flow.OwnHeader(r)
+	for _, name := range callersWishes {
+		delete(r.Header, name)
+	}
+	if len(r.Header["X-Request-Id"]) == 0 {
+		r.Header["X-Request-Id"] = []string{newUUID()}
+	}
+	if proto := r.Header["X-Forwarded-Proto"]; len(proto) != 1 || proto[0] != "http" && proto[0] != "https" {
+		r.Header["X-Forwarded-Proto"] = []string{scheme(r)}
+	}
+	res, err := p.next.RoundTrip(r)
+	if err != nil {
+		return nil, err
+	}
+	if f.Attempts() > 0 {
+		took := time.Since(f.Start) - f.Delayed
+		res.Header["X-Envoy-Upstream-Service-Time"] = []string{strconv.FormatInt(took.Milliseconds(), 10)}
+	}
+	return res, nil
+}
+
+func scheme(r *http.Request) string {
+	if r.URL.Scheme == "https" {
+		return "https"
+	}
+	return "http"
+}
+
+// newUUID is a random UUID (RFC 9562, version 4).
+func newUUID() string {
+	var b [16]byte
+	rand.Read(b[:]) // never fails
+	b[6] = b[6]&0x0f | 0x40
+	b[8] = b[8]&0x3f | 0x80
+	h := hex.EncodeToString(b[:])
+	return h[:8] + "-" + h[8:12] + "-" + h[12:16] + "-" + h[16:20] + "-" + h[20:]
+}

@@ -1,0 +1,70 @@
+package build
+
+import (
+	networking "istio.io/api/networking/v1alpha3"
+
+	"github.com/sidecarless/mesh/config/internal/plan"
+	"github.com/sidecarless/mesh/retry"
+)
+
+// What Istio repeats when a rule does not say, and the most of a body that Envoy
+// keeps for it.
+const (
+	defaultRetryOn  = "connect-failure,refused-stream,unavailable,cancelled,retriable-status-codes"
+	defaultAttempts = 2
+	maxReplayed     = 1 << 20
+
+	// hostPicks and priorityEvery are the settings of Envoy's retry plug-ins that
+	// Istio makes.
+	hostPicks     = 5
+	priorityEvery = 2
+)
+
+// retries is the policy of a rule for one of its destinations: exactly what Envoy
+// does, with Istio's defaults.
+func (u *update) retries(rule *plan.Rule, to *cluster) (*retry.Policy, error) {
+	defaults := u.world.Mesh.GetDefaultHttpRetryPolicy()
+	if defaults == nil {
+		defaults = &networking.HTTPRetry{Attempts: defaultAttempts, RetryOn: defaultRetryOn}
+	}
+	given := rule.Route.GetRetries()
+	if given == nil {
+		given = defaults
+	}
+	c := retry.Config{
+		Attempts: int(given.Attempts), PerTry: given.PerTryTimeout.AsDuration(),
+		Unsafe: true, Overloaded: true, WaitOut: true, MaxRetryAfter: -1, MaxBody: maxReplayed,
+		Backoff:     retry.Backoff{Base: given.Backoff.AsDuration()},
+		Budget:      to.budget,
+		TellAttempt: u.mesh.options.ProxyHeaders,
+	}
+	if c.Attempts == 0 {
+		c.Attempts = -1 // zero is the default there
+	}
+	words := given.RetryOn
+	if words == "" {
+		words = defaults.RetryOn
+	}
+	if words == "" {
+		words = defaultRetryOn
+	}
+	var err error
+	if c.On, c.Statuses, err = retry.ParseOn(words); err != nil {
+		return nil, err
+	}
+	// With a single destination that hashes, a retry stays with the hashed endpoint
+	// unless it says otherwise.
+	ignore := !(len(rule.Destinations) == 1 && to.target.Hash != nil)
+	if v := given.RetryIgnorePreviousHosts; v != nil {
+		ignore = v.Value
+	}
+	if ignore {
+		c.HostPicks = hostPicks
+	} else {
+		c.SameHost = true
+	}
+	if given.GetRetryRemoteLocalities().GetValue() {
+		c.OtherPriorities = priorityEvery
+	}
+	return retry.New(c)
+}

@@ -1,0 +1,89 @@
+package build
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"os"
+	"slices"
+
+	networking "istio.io/api/networking/v1alpha3"
+
+	"github.com/sidecarless/mesh/config/internal/plan"
+	"github.com/sidecarless/mesh/internal/check"
+)
+
+// clientTLS carries out trafficPolicy.tls; nil is plain text.
+func clientTLS(l *check.List, t *plan.Target) *tls.Config {
+	s := t.Policy.TLS
+	if s == nil || s.Mode == networking.ClientTLSSettings_DISABLE {
+		return nil
+	}
+	sub := check.List{Prefix: "tls"}
+	defer func() { l.Include("", sub.Err()) }()
+	if s.Mode == networking.ClientTLSSettings_ISTIO_MUTUAL {
+		sub.Add("mode", s.Mode.String(), "is not carried out: the client has no identity")
+		return nil
+	}
+	if s.CredentialName != "" {
+		sub.Add("credentialName", s.CredentialName, "is not carried out: there is no source of secrets; name files instead")
+	}
+	c := &tls.Config{MinVersion: tls.VersionTLS12, ServerName: s.Sni, InsecureSkipVerify: s.InsecureSkipVerify.GetValue()}
+	if s.CaCertificates != "" && s.CaCertificates != "system" {
+		c.RootCAs = x509.NewCertPool()
+		if pem, err := os.ReadFile(s.CaCertificates); err != nil {
+			sub.Add("caCertificates", s.CaCertificates, "cannot be read: %v", err)
+		} else if !c.RootCAs.AppendCertsFromPEM(pem) {
+			sub.Add("caCertificates", s.CaCertificates, "holds no certificate")
+		}
+	}
+	if s.Mode == networking.ClientTLSSettings_MUTUAL {
+		pair, err := tls.LoadX509KeyPair(s.ClientCertificate, s.PrivateKey)
+		if err != nil {
+			sub.Add("clientCertificate", s.ClientCertificate, "cannot be used: %v", err)
+		}
+		c.Certificates = []tls.Certificate{pair}
+	}
+	names := s.SubjectAltNames
+	if len(names) == 0 {
+		names = t.Service.SANs
+	}
+	if len(names) > 0 && !c.InsecureSkipVerify {
+		verifyNames(c, names)
+	}
+	return c
+}
+
+// verifyNames accepts a server that has one of the names, in place of the name that
+// it was asked by.
+func verifyNames(c *tls.Config, names []string) {
+	roots := c.RootCAs
+	c.InsecureSkipVerify = true // VerifyConnection does it, also on resumption
+	c.VerifyConnection = func(s tls.ConnectionState) error {
+		leaf := s.PeerCertificates[0]
+		chain := x509.NewCertPool()
+		for _, cert := range s.PeerCertificates[1:] {
+			chain.AddCert(cert)
+		}
+		if _, err := leaf.Verify(x509.VerifyOptions{Roots: roots, Intermediates: chain}); err != nil {
+			return &tls.CertificateVerificationError{UnverifiedCertificates: s.PeerCertificates, Err: err}
+		}
+		if slices.ContainsFunc(names, func(name string) bool { return certifies(leaf, name) }) {
+			return nil
+		}
+		return &tls.CertificateVerificationError{
+			UnverifiedCertificates: s.PeerCertificates,
+			Err:                    x509.HostnameError{Certificate: leaf, Host: names[0]},
+		}
+	}
+}
+
+// certifies reports whether a certificate has a subject alternative name: a URI or a
+// DNS name.
+func certifies(cert *x509.Certificate, name string) bool {
+	for _, u := range cert.URIs {
+		if u.String() == name {
+			return true
+		}
+	}
+	return slices.Contains(cert.DNSNames, name)
+}

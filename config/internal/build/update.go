@@ -1,0 +1,133 @@
+package build
+
+import (
+	"errors"
+	"net/http"
+
+	"github.com/sidecarless/mesh"
+	"github.com/sidecarless/mesh/config/internal/plan"
+	"github.com/sidecarless/mesh/match"
+)
+
+// problems collects what is wrong with resources, each with its source.
+type problems struct{ errs []error }
+
+// add takes over err for the resource at source.
+func (p *problems) add(source string, err error) {
+	found := false
+	for one := range mesh.Problems(err) {
+		q := *one
+		if q.Source == "" {
+			q.Source = source
+		}
+		p.errs = append(p.errs, &q)
+		found = true
+	}
+	if !found && err != nil {
+		p.errs = append(p.errs, &mesh.Problem{Source: source, Reason: err.Error()})
+	}
+}
+
+// An update is one plan on its way to be carried out.
+type update struct {
+	mesh     *Mesh
+	plan     *plan.Plan
+	world    *plan.World
+	problems problems
+	clusters map[plan.Cluster]*cluster // those of the plan, new and kept
+	made     []*cluster                // those that the plan adds
+}
+
+// Update takes a new world: all of it, or nothing if anything is wrong. Requests
+// under way end as they began. Clusters that stay keep their connections,
+// counters and ejections.
+func (m *Mesh) Update(w *plan.World) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.closed {
+		return errors.New("istio: the client is closed")
+	}
+	p, err := plan.New(w, m.options.Client)
+	if err != nil {
+		return err
+	}
+	u := &update{mesh: m, plan: p, world: w, clusters: map[plan.Cluster]*cluster{}}
+	next, err := u.snapshot()
+	if err == nil {
+		err = u.commit()
+	}
+	if err != nil {
+		for _, c := range u.made {
+			c.close()
+		}
+		return err
+	}
+	m.now.Store(next)
+	old := m.clusters
+	m.clusters = u.clusters
+	close(m.changed)
+	m.changed = make(chan struct{})
+	for name, c := range old {
+		if u.clusters[name] == nil {
+			m.retire(c)
+		}
+	}
+	return nil
+}
+
+// snapshot makes everything but changes nothing that is in use.
+func (u *update) snapshot() (*snapshot, error) {
+	s := &snapshot{ports: map[uint16]http.RoundTripper{}, paths: pathOptions(u.world)}
+	for name, target := range u.plan.Clusters {
+		c, err := u.cluster(name, target)
+		if err != nil {
+			u.problems.add(target.Policy.Source, err)
+			continue
+		}
+		u.clusters[name] = c
+	}
+	for port, hosts := range u.plan.Ports {
+		table, err := u.table(hosts)
+		if err != nil {
+			u.problems.add("", err)
+			continue
+		}
+		s.ports[uint16(port)] = table
+	}
+	var err error
+	if s.other, err = u.table(u.plan.Other); err != nil {
+		u.problems.add("", err)
+	}
+	if err := errors.Join(u.problems.errs...); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// pathOptions is the mesh-wide normalisation of paths.
+func pathOptions(w *plan.World) match.PathOptions {
+	switch w.Mesh.GetPathNormalization().GetNormalization().String() {
+	case "NONE":
+		return match.PathNone
+	case "MERGE_SLASHES":
+		return match.PathMergeSlashes
+	case "DECODE_AND_MERGE_SLASHES":
+		return match.PathDecodeAndMergeSlashes
+	}
+	return match.PathBase
+}
+
+// Close ends all clusters. Requests under way fail.
+func (m *Mesh) Close() error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.closed = true
+	m.end()
+	m.retiring.Wait()
+	var errs []error
+	for _, c := range m.clusters {
+		errs = append(errs, c.close())
+	}
+	m.clusters = nil
+	return errors.Join(errs...)
+}

@@ -1,0 +1,123 @@
+package istio
+
+import (
+	"context"
+	"log/slog"
+	"net"
+	"net/http"
+
+	"github.com/sidecarless/mesh/access"
+	"github.com/sidecarless/mesh/config/internal/build"
+	"github.com/sidecarless/mesh/config/internal/plan"
+	"github.com/sidecarless/mesh/lb"
+)
+
+// A Workload is the process that uses the mesh, as the resources see it.
+type Workload struct {
+	Namespace string            // empty is "default"
+	Labels    map[string]string // of its pods
+	Locality  lb.Locality
+}
+
+// ClientConfig is what the resources do not say. Its zero value is a workload of
+// the namespace default.
+type ClientConfig struct {
+	Workload Workload
+
+	// Dial makes connections to endpoints; nil is that of a [net.Dialer].
+	Dial func(ctx context.Context, network, address string) (net.Conn, error)
+
+	// Sinks are told of each request.
+	Sinks []access.Sink
+
+	// Unknown sends requests to hosts that no resource names. Nil refuses them with
+	// 502, as does a mesh whose outboundTrafficPolicy is REGISTRY_ONLY: a process
+	// has no original address to pass them on to.
+	Unknown http.RoundTripper
+
+	// ProxyHeaders does to headers what a sidecar does on its own: it adds
+	// x-request-id, x-forwarded-proto and x-envoy-attempt-count, tells the time left
+	// in x-envoy-expected-rq-timeout-ms and the time taken in
+	// x-envoy-upstream-service-time, and removes the x-envoy headers by which callers
+	// steer an Envoy. Without it headers are only what the caller and the resources
+	// make them.
+	ProxyHeaders bool
+
+	// FaultsInside draws faults for each attempt, so that retries meet them. With a
+	// sidecar they are drawn once a request and outside of retries.
+	FaultsInside bool
+
+	// Rand draws for splits, faults and balancing; nil is math/rand/v2.
+	Rand func() uint64
+
+	// Logger gets what happens in the background; nil is silent.
+	Logger *slog.Logger
+}
+
+// A Client sends requests as the resources say: the host of a request's URL, or
+// its Host, names the service. It is an [http.RoundTripper] for an
+// [http.Client], and answers with a sidecar's replies where a request is refused
+// or fails; [mesh.ErrorOf] finds the error behind a reply.
+type Client struct {
+	mesh *build.Mesh
+}
+
+// NewClient makes a client of resources. The error lists everything that keeps
+// them from being carried out.
+func NewClient(c *Config, cc ClientConfig) (*Client, error) {
+	if err := c.Err(); err != nil {
+		return nil, err
+	}
+	m, err := build.New(c.world(), build.Options{
+		Client: plan.Client{
+			Namespace: cc.Workload.Namespace, Labels: cc.Workload.Labels, Locality: cc.Workload.Locality,
+		},
+		Dial: cc.Dial, Sink: access.Join(cc.Sinks...), Unknown: cc.Unknown, ProxyHeaders: cc.ProxyHeaders,
+		FaultsInside: cc.FaultsInside, Rand: cc.Rand, Logger: cc.Logger,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &Client{m}, nil
+}
+
+// RoundTrip implements [http.RoundTripper].
+func (c *Client) RoundTrip(r *http.Request) (*http.Response, error) { return c.mesh.RoundTrip(r) }
+
+// Update takes new resources, all of them or none. Requests under way end as they
+// began; destinations that stay keep their connections, counters and ejections.
+func (c *Client) Update(config *Config) error {
+	if err := config.Err(); err != nil {
+		return err
+	}
+	return c.mesh.Update(config.world())
+}
+
+// Run keeps endpoints current that are given by name, until ctx ends.
+func (c *Client) Run(ctx context.Context) error { return c.mesh.Run(ctx) }
+
+// Close ends all connections, those in use included.
+func (c *Client) Close() error { return c.mesh.Close() }
+
+// world is the configuration as plans are made of it.
+func (c *Config) world() *plan.World {
+	return &plan.World{
+		VirtualServices:  planned(c.VirtualServices()),
+		DestinationRules: planned(c.DestinationRules()),
+		ServiceEntries:   planned(c.ServiceEntries()),
+		WorkloadEntries:  planned(c.WorkloadEntries()),
+		Gateways:         planned(c.Gateways()),
+		Mesh:             c.MeshConfig().Spec,
+	}
+}
+
+func planned[T any](objects []Object[T]) []plan.Object[T] {
+	list := make([]plan.Object[T], len(objects))
+	for i, o := range objects {
+		list[i] = plan.Object[T]{
+			Namespace: o.Namespace, Name: o.Name, Labels: o.Labels, Annotations: o.Annotations,
+			Spec: o.Spec, Source: o.Source(""), Line: o.Source,
+		}
+	}
+	return list
+}
