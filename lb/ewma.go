@@ -2,7 +2,6 @@ package lb
 
 import (
 	"math"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -63,6 +62,8 @@ func (a PeakEWMA) Observe(h *Host, o mesh.Outcome) {
 		if o.Kind == mesh.Failure {
 			least = a.seed()
 		}
+		h.measuring.Lock()
+		defer h.measuring.Unlock()
 		h.latency.observe(float64(o.Latency), time.Now().UnixNano(), a.decay(), least)
 	}
 }
@@ -93,18 +94,16 @@ func (p *fastest) cost(h *Host, now int64) float64 {
 }
 
 // An estimate is an average of latencies that follows peaks at once. Its zero
-// value has seen none.
+// value has seen none. One goroutine at a time may change it; a reader may see a
+// value with the time of the one before, which is close enough.
 type estimate struct {
-	mu    sync.Mutex // orders writers; readers may see a value with the time of another, which is close enough
-	value atomic.Uint64
+	value atomic.Uint64 // a float64
 	when  atomic.Int64
 }
 
 // observe takes in a latency. With least above zero it does not lower the
 // average, nor is the first one less than that.
 func (e *estimate) observe(latency float64, now int64, decay, least float64) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
 	have := math.Float64frombits(e.value.Load())
 	switch {
 	case have == 0:

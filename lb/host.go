@@ -2,6 +2,7 @@ package lb
 
 import (
 	"math"
+	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -9,37 +10,68 @@ import (
 // A Host is the live state of an endpoint's address in one balancer. It stays
 // the same when endpoints are set anew as long as its address is among them.
 type Host struct {
-	// What every request writes has cache lines of its own.
-	_        [64]byte
-	load     atomic.Uint64 // requests under way, and above activeBits all there were
-	failures atomic.Uint64
-	latency  estimate
-	out      atomic.Uint32 // why it is not to be used: outEjected, outSick; read by every pick
-	_        [64]byte
+	// state is all that a pick reads and a request writes, in one word: from below
+	// the number of requests under way, why the host is not to be used, and the
+	// number of all requests so far.
+	state atomic.Uint64
+	*background
+}
 
+// The parts of Host.state.
+const (
+	active     uint64 = 1<<22 - 1
+	outEjected uint64 = 1 << 22
+	outSick    uint64 = 1 << 23
+	oneRequest uint64 = 1 << 24
+)
+
+// background is what is needed less often.
+type background struct {
 	addr     string
 	endpoint atomic.Pointer[Endpoint]
 	owner    atomic.Pointer[Balancer] // nil once removed
-	joined   atomic.Int64             // Unix nanoseconds; when its warm-up began
-	warmup   atomic.Pointer[Warmup]
 	attached atomic.Pointer[attachment]
+	warmup   atomic.Pointer[Warmup]
+	joined   atomic.Int64  // when its warm-up began, in Unix nanoseconds
+	weight   atomic.Uint32 // the endpoint's
+	failures atomic.Uint64
+
+	measuring sync.Mutex // who changes latency
+	latency   estimate
 }
 
-// activeBits is how much of Host.load is for requests under way. One word for
-// two counters saves every request an atomic operation.
-const activeBits = 24
+// A loneHost has a cache line of its own, since the allocator aligns objects of
+// this size. Where cores pick from a few hosts that saves them from each other.
+// Among many hosts they seldom meet, and what counts is that all of them fit into
+// the cache.
+type loneHost struct {
+	Host
+	_ [48]byte
+}
 
-// Why a host is not to be used.
-const (
-	outEjected uint32 = 1 << iota
-	outSick
-)
+// crowd is from how many hosts on they share cache lines.
+const crowd = 1024
+
+// newHost is a host, one of n.
+func newHost(e *Endpoint, n int) *Host {
+	var h *Host
+	if n < crowd {
+		h = &new(loneHost).Host
+	} else {
+		h = new(Host)
+	}
+	h.background = &background{addr: e.Addr}
+	h.say(e)
+	return h
+}
 
 // NewHost is a host that belongs to no balancer, to try an [Algorithm] with.
-func NewHost(e Endpoint) *Host {
-	h := &Host{addr: e.Addr}
-	h.endpoint.Store(&e)
-	return h
+func NewHost(e Endpoint) *Host { return newHost(&e, 1) }
+
+// say notes what is now known of the endpoint.
+func (h *Host) say(e *Endpoint) {
+	h.endpoint.Store(e)
+	h.weight.Store(e.weight())
 }
 
 // Addr is the address, which never changes.
@@ -49,59 +81,59 @@ func (h *Host) Addr() string { return h.addr }
 func (h *Host) Endpoint() Endpoint { return *h.endpoint.Load() }
 
 // Weight is the endpoint's weight, at least one.
-func (h *Host) Weight() uint32 { return h.endpoint.Load().weight() }
+func (h *Host) Weight() uint32 { return h.weight.Load() }
 
 // Active is how many requests it has now. A request ends with the body of its
 // answer.
-func (h *Host) Active() int { return int(h.load.Load() & (1<<activeBits - 1)) }
+func (h *Host) Active() int { return int(h.state.Load() & active) }
 
 // Requests is how many requests it has been given so far.
-func (h *Host) Requests() uint64 { return h.load.Load() >> activeBits }
+func (h *Host) Requests() uint64 { return h.state.Load() / oneRequest }
 
 // begin counts a request, end its end.
-func (h *Host) begin() { h.load.Add(1<<activeBits | 1) }
-func (h *Host) end()   { h.load.Add(^uint64(0)) }
+func (h *Host) begin() { h.state.Add(oneRequest + 1) }
+func (h *Host) end()   { h.state.Add(^uint64(0)) }
 
 // Eject takes the host out of use until [Host.Restore]. Picks that begin after it
 // has returned do not find the host, unless so many are out that the balancer
 // uses all (see [Config.Panic]).
 func (h *Host) Eject() {
-	if h.out.Or(outEjected)&outEjected == 0 {
+	if h.state.Or(outEjected)&outEjected == 0 {
 		h.changed()
 	}
 }
 
 // Restore ends an ejection.
 func (h *Host) Restore() {
-	if h.out.And(^outEjected)&outEjected != 0 {
+	if h.state.And(^outEjected)&outEjected != 0 {
 		h.changed()
 	}
 }
 
 // Ejected reports whether the host is ejected.
-func (h *Host) Ejected() bool { return h.out.Load()&outEjected != 0 }
+func (h *Host) Ejected() bool { return h.state.Load()&outEjected != 0 }
 
 // SetHealthy notes what a health check found. A host is healthy until one says
 // otherwise. When it gets healthy again its warm-up starts anew.
 func (h *Host) SetHealthy(healthy bool) {
 	switch {
-	case !healthy && h.out.Or(outSick)&outSick == 0:
+	case !healthy && h.state.Or(outSick)&outSick == 0:
 		h.changed()
-	case healthy && h.out.And(^outSick)&outSick != 0:
+	case healthy && h.state.And(^outSick)&outSick != 0:
 		h.joined.Store(time.Now().UnixNano())
 		h.changed()
 	}
 }
 
 // Healthy reports what the last health check found.
-func (h *Host) Healthy() bool { return h.out.Load()&outSick == 0 }
+func (h *Host) Healthy() bool { return h.state.Load()&outSick == 0 }
 
 // Removed reports whether the address is no longer among the endpoints.
 // Requests that are under way are not affected.
 func (h *Host) Removed() bool { return h.owner.Load() == nil }
 
 // usable reports whether the host is neither ejected nor sick.
-func (h *Host) usable() bool { return h.out.Load() == 0 }
+func (h *Host) usable() bool { return h.state.Load()&(outEjected|outSick) == 0 }
 
 // changed makes the balancer reconsider which hosts to use.
 func (h *Host) changed() {

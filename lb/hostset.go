@@ -46,11 +46,11 @@ func newHostSet(b *Balancer, k *compiled, prev *hostSet, endpoints []Endpoint, n
 		e := &placed[i]
 		h := prev.find(e.Addr)
 		if h == nil {
-			h = &Host{addr: e.Addr}
+			h = newHost(e, len(placed))
 			h.joined.Store(now)
 			h.owner.Store(b)
 		}
-		h.endpoint.Store(e)
+		h.say(e)
 		h.warmup.Store(k.warmup)
 		s.hosts[i], s.byAddr[e.Addr] = h, h
 	}
@@ -70,7 +70,7 @@ func (s *hostSet) find(addr string) *Host {
 // new one turned out to be of no use.
 func (s *hostSet) restore(endpoints map[*Host]*Endpoint, warmup *Warmup) {
 	for h, e := range endpoints {
-		h.endpoint.Store(e)
+		h.say(e)
 		h.warmup.Store(warmup)
 	}
 }
