@@ -177,6 +177,7 @@ func (c *checker) conditionKey(p *path, key string) {
 	case key == "destination.name", key == "destination.user":
 		c.refuse(p, key, "is withdrawn: use the selector of the policy")
 	default:
-		c.refuse(p, key, "is no condition%s", didYouMean(nearest(key, conditionKeys)))
+		all := append([]string{"request.headers[name]", "request.auth.claims[name]"}, conditionKeys...)
+		c.refuse(p, key, "is no condition%s", didYouMean(nearest(key, all)))
 	}
 }

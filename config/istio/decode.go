@@ -203,8 +203,11 @@ func suggestField(desc protoreflect.MessageDescriptor, name string) string {
 		return fmt.Sprintf("; did you mean %s?", best)
 	}
 	slices.Sort(all)
-	if len(all) > 16 {
+	switch {
+	case len(all) == 1:
+		return "; the only one is " + all[0]
+	case len(all) > 16:
 		return ""
 	}
-	return "; there are " + strings.Join(all, ", ")
+	return "; there are " + list(all, "and")
 }

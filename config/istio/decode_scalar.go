@@ -66,7 +66,11 @@ func (d *decoder) wholeNumber(p *path, n *yaml.Node, s scalar, kind protoreflect
 	}
 	s = d.unquoted(p, s)
 	i, whole := s.integer()
-	if !whole || i < least || i > most {
+	switch {
+	case !whole:
+		d.reject(p, n, written(s), "must be a whole number")
+		return v, false
+	case i < least || i > most:
 		d.reject(p, n, written(s), "must be a whole number from %d to %d", least, most)
 		return v, false
 	}

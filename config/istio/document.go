@@ -79,7 +79,11 @@ func (d *document) syntax(err error) *Finding {
 	if m := yamlLine.FindStringSubmatch(err.Error()); m[1] != "" {
 		line, _ = strconv.Atoi(m[1])
 	}
-	return d.unreadable(line, "is no valid YAML: "+yamlError(err))
+	text := yamlError(err)
+	if strings.Contains(text, "cannot start any token") && bytes.ContainsRune(d.text, '\t') {
+		text += " (a tab cannot indent; use spaces)"
+	}
+	return d.unreadable(line, "is no valid YAML: "+text)
 }
 
 // metadata reads what every object has: names, labels, annotations, age.

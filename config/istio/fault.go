@@ -1,6 +1,7 @@
 package istio
 
 import (
+	"cmp"
 	"slices"
 
 	networking "istio.io/api/networking/v1alpha3"
@@ -37,7 +38,8 @@ func (c *checker) abort(p *path, a *networking.HTTPFaultInjection_Abort) {
 		if slices.Contains(grpcStatuses, kind.GrpcStatus) {
 			return
 		}
-		c.refuse(p.field("grpcStatus"), kind.GrpcStatus, "must be the name of a gRPC status, such as UNAVAILABLE%s", didYouMean(nearest(kind.GrpcStatus, grpcStatuses)))
+		best := cmp.Or(nearest(kind.GrpcStatus, grpcStatuses), "UNAVAILABLE")
+		c.refuse(p.field("grpcStatus"), kind.GrpcStatus, "must be the name of a gRPC status, such as %s", best)
 	case *networking.HTTPFaultInjection_Abort_Http2Error:
 		c.refuse(p.field("http2Error"), kind.Http2Error, "no proxy carries this out; use httpStatus or grpcStatus")
 	default:

@@ -204,9 +204,13 @@ func (c *checker) retries(p *path, r *networking.HTTPRetry) {
 	if r.RetryOn == "" {
 		return
 	}
+	at := p.field("retryOn")
+	if strings.ContainsAny(r.RetryOn, " \t") {
+		c.refuse(at, r.RetryOn, "must hold no spaces")
+	}
 	for word := range strings.SplitSeq(r.RetryOn, ",") {
-		if problem := retryProblem(word); problem != "" {
-			c.refuse(p.field("retryOn"), r.RetryOn, "%s", problem)
+		if problem := retryProblem(strings.TrimSpace(word)); problem != "" {
+			c.refuse(at, r.RetryOn, "%s", problem)
 		}
 	}
 }
@@ -215,17 +219,15 @@ func (c *checker) retries(p *path, r *networking.HTTPRetry) {
 // status code.
 func retryProblem(word string) string {
 	code, err := strconv.Atoi(word)
-	switch trimmed := strings.TrimSpace(word); {
+	switch {
 	case slices.Contains(retryConditions, word), http.StatusText(code) != "":
 		return ""
 	case word == "":
 		return "there is a comma too many"
-	case trimmed != word:
-		return "must hold no spaces"
 	case err == nil:
-		return strconv.Quote(word) + " is no status code that has a name"
+		return word + " is no status code that has a name"
 	case slices.Contains(retryConditions, strings.ToLower(word)):
-		return strconv.Quote(word) + " must be in small letters"
+		return word + " must be in small letters"
 	}
-	return strconv.Quote(word) + " is no condition for a retry" + didYouMean(nearest(word, retryConditions))
+	return word + " is no condition for a retry" + didYouMean(nearest(word, retryConditions))
 }

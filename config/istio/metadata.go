@@ -22,7 +22,7 @@ const (
 // checkMetadata checks the name and the annotations of an object of Istio's.
 func (c *checker) checkMetadata() {
 	p := top("metadata")
-	if c.res.Name == "" {
+	if c.res.Name == "" && c.res.Kind != "MeshConfig" {
 		c.add(CodeUnreadable, Error, p.field("name"), nil, "is missing")
 	}
 	annotations := p.field("annotations")

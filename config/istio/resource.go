@@ -1,6 +1,7 @@
 package istio
 
 import (
+	"cmp"
 	"fmt"
 	"time"
 
@@ -31,8 +32,16 @@ type Resource struct {
 	item         int      // the object's place in a List, or -1
 }
 
-// Key is "Kind namespace/name".
-func (r *Resource) Key() string { return r.Kind + " " + r.Namespace + "/" + r.Name }
+// Key is "Kind namespace/name", or what is known of it.
+func (r *Resource) Key() string {
+	switch {
+	case r.Name == "":
+		return cmp.Or(r.Kind, "object")
+	case r.Namespace == "":
+		return r.Kind + " " + r.Name
+	}
+	return cmp.Or(r.Kind, "object") + " " + r.Namespace + "/" + r.Name
+}
 
 // HasNamespace tells whether the document names its namespace, or lies in
 // "default" for want of one.

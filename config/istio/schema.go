@@ -122,6 +122,12 @@ var together = map[protoreflect.FullName][][]string{
 	},
 }
 
+// neverEmpty names lists that, written down without items, would be taken for
+// absent, which opens what their author may mean to close.
+var neverEmpty = map[protoreflect.FullName][]string{
+	"istio.security.v1beta1.Rule": {"from", "to", "when"},
+}
+
 // schema checks a message that was read against the limits of its schema.
 func (d *decoder) schema(p *path, entries *mapping, m protoreflect.Message) {
 	desc := m.Descriptor()
@@ -136,6 +142,11 @@ func (d *decoder) schema(p *path, entries *mapping, m protoreflect.Message) {
 			continue
 		}
 		d.limit(at, l, fd, m.Get(fd))
+	}
+	for _, name := range neverEmpty[desc.FullName()] {
+		if fd := desc.Fields().ByJSONName(name); entries.get(name) != nil && m.Get(fd).List().Len() == 0 {
+			d.pointless(p.field(name), nil, "is an empty list, which Istio takes for none, so for everything; leave it out if that is meant")
+		}
 	}
 	for _, group := range together[desc.FullName()] {
 		var first string

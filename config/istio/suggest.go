@@ -7,9 +7,12 @@ import (
 
 // nearest is the one of all that a mistyped name most likely stands for, or "".
 func nearest(name string, all []string) string {
-	best, least := "", 1+len(name)/3
+	best, least := "", max(1, len(name)/3)
 	folded := fold(name)
 	for _, candidate := range all {
+		if len(folded) > 3 && strings.HasPrefix(fold(candidate), folded) {
+			return candidate
+		}
 		if n := distance(folded, fold(candidate), least); n < least || n == least && best == "" {
 			best, least = candidate, n
 		}
