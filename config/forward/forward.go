@@ -67,12 +67,27 @@ func (h *handler) rewrite(p *httputil.ProxyRequest) {
 	in, out := p.In, p.Out
 	out.URL = target(in, h.config.Port)
 	out.Host = in.Host
+	out.RequestURI = "" // the path to send is that of the URL
+	if (out.Body == nil || out.Body == http.NoBody) && tellsEmpty(in.Method) {
+		// net/http then writes a Content-Length of zero, as Envoy does.
+		out.TransferEncoding = []string{"identity"}
+	}
 	// The names that ReverseProxy takes away before Rewrite are the caller's.
 	for _, name := range [...]string{"Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto"} {
 		if v, ok := in.Header[name]; ok {
 			out.Header[name] = v
 		}
 	}
+}
+
+// tellsEmpty reports whether a request of that method without a body says so in a
+// header.
+func tellsEmpty(method string) bool {
+	switch method {
+	case http.MethodGet, http.MethodHead, http.MethodDelete, http.MethodConnect, http.MethodTrace:
+		return false
+	}
+	return true
 }
 
 // target is the URL of a received request, with its path byte for byte.

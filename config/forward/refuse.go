@@ -13,8 +13,8 @@ const (
 )
 
 // refuse answers what Envoy's connection manager does not let in: methods that
-// are not in capitals, targets that are no path, paths with a fragment or with
-// bytes that no URL has, too many or too large headers.
+// are not in capitals, targets that are no path, too many or too large
+// headers. Paths are the client's business.
 func refuse(w http.ResponseWriter, r *http.Request) bool {
 	status, text := 0, ""
 	switch {
@@ -24,8 +24,6 @@ func refuse(w http.ResponseWriter, r *http.Request) bool {
 		status, text = http.StatusUpgradeRequired, "Upgrade Required"
 	case tooLarge(r):
 		status, text = http.StatusRequestHeaderFieldsTooLarge, "Request Header Fields Too Large"
-	case badPath(r.RequestURI):
-		status = http.StatusBadRequest
 	default:
 		return false
 	}
@@ -57,14 +55,4 @@ func tooLarge(r *http.Request) bool {
 	}
 	// Host is a header, too.
 	return count+1 > maxHeaders || size > maxHeaderBytes
-}
-
-func badPath(target string) bool {
-	path, _, _ := strings.Cut(target, "?")
-	for i := range len(path) {
-		if path[i] == '#' || path[i] >= 0x80 {
-			return true
-		}
-	}
-	return strings.Contains(target, "#")
 }

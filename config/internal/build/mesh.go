@@ -86,7 +86,7 @@ func (d dispatch) RoundTrip(r *http.Request) (*http.Response, error) {
 	path := rawpath.Of(r.URL)
 	normal, ok := match.NormalizePath(path, s.paths)
 	switch {
-	case !ok:
+	case !ok, strings.Contains(r.URL.RawQuery, "#"):
 		closeBody(r)
 		return nil, refused(http.StatusBadRequest, "path_normalization_failed")
 	case normal != path:

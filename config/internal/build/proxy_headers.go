@@ -42,8 +42,9 @@ func (p proxyHeaders) RoundTrip(r *http.Request) (*http.Response, error) {
 	if len(r.Header["X-Request-Id"]) == 0 {
 		r.Header["X-Request-Id"] = []string{newUUID()}
 	}
-	if proto := r.Header["X-Forwarded-Proto"]; len(proto) != 1 || proto[0] != "http" && proto[0] != "https" {
-		r.Header["X-Forwarded-Proto"] = []string{scheme(r)}
+	if len(r.Header["X-Forwarded-Proto"]) == 0 {
+		// How the caller speaks to this process, which is in plain text.
+		r.Header["X-Forwarded-Proto"] = []string{"http"}
 	}
 	res, err := p.next.RoundTrip(r)
 	if err != nil {
@@ -54,13 +55,6 @@ func (p proxyHeaders) RoundTrip(r *http.Request) (*http.Response, error) {
 		res.Header["X-Envoy-Upstream-Service-Time"] = []string{strconv.FormatInt(took.Milliseconds(), 10)}
 	}
 	return res, nil
-}
-
-func scheme(r *http.Request) string {
-	if r.URL.Scheme == "https" {
-		return "https"
-	}
-	return "http"
 }
 
 // newUUID is a random UUID (RFC 9562, version 4).
