@@ -8,6 +8,7 @@ import (
 // hosts finds the rules for the most specific host, in Envoy's order: the host
 // itself, the longest wildcard at the beginning, the longest at the end, any.
 type hosts struct {
+	named    bool // there are others than any
 	exact    map[string]*ruleSet
 	suffixes []wildcards // "*.x", longest first
 	prefixes []wildcards // "x.*", longest first
@@ -31,9 +32,13 @@ const maxHost = 256
 
 // find is the rules for an authority, or nil.
 func (h *hosts) find(authority string) *ruleSet {
-	if h.exact == nil && h.suffixes == nil && h.prefixes == nil {
+	if !h.named {
 		return h.any
 	}
+	return h.search(authority)
+}
+
+func (h *hosts) search(authority string) *ruleSet {
 	host := trimPort(authority)
 	if x := h.exact[host]; x != nil {
 		return x
@@ -70,9 +75,12 @@ func (h *hosts) find(authority string) *ruleSet {
 
 // add puts x under a host pattern in lower case.
 func (h *hosts) add(pattern string, x *ruleSet) {
-	switch {
-	case pattern == anyHost:
+	if pattern == anyHost {
 		h.any = x
+		return
+	}
+	h.named = true
+	switch {
 	case pattern[0] == '*':
 		h.suffixes = addWildcard(h.suffixes, pattern[1:], x)
 	case pattern[len(pattern)-1] == '*':

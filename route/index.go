@@ -54,6 +54,9 @@ func (x *index) find(v *match.View, best *entry) *entry {
 	if x.heads != nil {
 		best = x.heads.find(v, best)
 	}
+	if len(x.rest) == 0 {
+		return best
+	}
 	return first(x.rest, v, best)
 }
 
