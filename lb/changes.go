@@ -2,6 +2,7 @@ package lb
 
 import (
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/sidecarless/mesh/internal/check"
@@ -29,12 +30,15 @@ type changes struct {
 	conf      *compiled
 	endpoints []Endpoint
 	set       *hostSet
+
+	took atomic.Int64 // nanoseconds to build it
 }
 
-// rebuildHere is the largest number of hosts for which a snapshot is built by
-// whoever changed the health of one, which can be a request. Larger ones get a
-// goroutine, and picks look out for themselves until it has ended.
-const rebuildHere = 512
+// atOnce is the time in which a snapshot may be built by whoever changed the
+// health of a host, which can be a request. Where the last one took longer, as
+// for large tables, the next gets a goroutine, and picks look out for themselves
+// until that has ended.
+const atOnce = time.Millisecond
 
 // apply carries out a change and waits for it.
 func (b *Balancer) apply(c *change) error {
@@ -56,7 +60,7 @@ func (b *Balancer) healthChanged() {
 	b.changes.mu.Unlock()
 	switch {
 	case building: // whoever does it will see it
-	case len(b.current.Load().set.hosts) <= rebuildHere:
+	case b.changes.took.Load() <= int64(atOnce):
 		b.build()
 	default:
 		go b.build()
@@ -88,7 +92,7 @@ func (b *Balancer) build() {
 		c.queue, c.health = nil, false
 		c.building = len(queue) > 0 || health
 		c.mu.Unlock()
-		if !c.building {
+		if len(queue) == 0 && !health {
 			return
 		}
 		b.carryOut(queue)
@@ -114,12 +118,15 @@ func (b *Balancer) carryOut(queue []*change) {
 		}
 		close(c.done)
 	}
+	if err != nil {
+		b.install(new(change)) // with what it was, as the health of hosts may have changed
+	}
 }
 
 // install makes a snapshot with a change and puts it in place. When it fails
 // everything stays as it was.
 func (b *Balancer) install(c *change) error {
-	s, now := &b.changes, time.Now().UnixNano()
+	s := &b.changes
 	conf, endpoints, set := s.conf, s.endpoints, s.set
 	if c.conf != nil {
 		conf = c.conf
@@ -131,9 +138,11 @@ func (b *Balancer) install(c *change) error {
 	var said map[*Host]*Endpoint
 	if !same {
 		said = s.set.said()
-		set = newHostSet(b, conf, s.set, endpoints, now)
+		set = newHostSet(b, conf, s.set, endpoints, time.Now().UnixNano())
 	}
-	next, err := newSnapshot(conf, set, b.current.Load(), same, now)
+	start := time.Now()
+	next, err := newSnapshot(conf, set, b.current.Load(), same, start.UnixNano())
+	s.took.Store(int64(time.Since(start)))
 	if err != nil {
 		if !same {
 			s.set.restore(said, s.conf.warmupOrNil())
