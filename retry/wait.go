@@ -80,8 +80,8 @@ func wished(h http.Header, now time.Time) (time.Duration, bool) {
 			return max(0, at.Sub(now)), true
 		}
 	}
-	// What has been delivered for seconds is below this, what is Unix time above.
-	const sinceEpoch = 1_000_000_000
+	// Nobody asks to wait for sixteen years: what is more is Unix time.
+	const sinceEpoch = 500_000_000
 	if v := h["X-Ratelimit-Reset"]; len(v) > 0 {
 		d, ok := seconds(strings.TrimSpace(v[0]))
 		if ok && d >= sinceEpoch*time.Second {
