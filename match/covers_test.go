@@ -66,7 +66,7 @@ func TestCoversNeverClaimsTooMuch(t *testing.T) {
 		}
 	}
 	claimed := 0
-	for range 5_000 {
+	for range 3_000 {
 		a, b := someValue(rnd), someValue(rnd)
 		if (match.Request{Path: a}).Covers(match.Request{Path: b}) {
 			claimed++
@@ -94,7 +94,7 @@ func TestCoversNeverClaimsTooMuch(t *testing.T) {
 			}
 		}
 	}
-	require.Greater(t, claimed, 1_500, "too few claims to be worth the name")
+	require.Greater(t, claimed, 900, "too few claims to be worth the name")
 }
 
 func one(v match.Value) []match.Field { return []match.Field{{Name: "x", Value: v}} }

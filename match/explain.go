@@ -10,11 +10,11 @@ import (
 	"github.com/sidecarless/mesh/internal/check"
 )
 
-// Explain says in words which condition of q the request r does not meet first,
+// Explain says in words which condition of a the request r does not meet first,
 // such as `path "/v2/x": want prefix "/v1/"`. It is empty if r fits.
-func (q Request) Explain(r *http.Request) string {
+func (a Request) Explain(r *http.Request) string {
 	var l check.List
-	all := compileRequest(&q, &l)
+	all := compileRequest(&a, &l)
 	if err := l.Err(); err != nil {
 		return err.Error()
 	}

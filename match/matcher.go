@@ -31,13 +31,13 @@ func New(anyOf ...Request) (*Matcher, error) {
 	return m, nil
 }
 
-// Validate reports what is wrong with q, as [New] does.
-func (q Request) Validate() error {
-	if sound(q.Method) && sound(q.Scheme) && sound(q.Host) && sound(q.Path) &&
-		allSound(q.Headers, validHeaderName) && allSound(q.Without, validHeaderName) && allSound(q.Query, nil) {
+// Validate reports what is wrong with a, as [New] does.
+func (a Request) Validate() error {
+	if sound(a.Method) && sound(a.Scheme) && sound(a.Host) && sound(a.Path) &&
+		allSound(a.Headers, validHeaderName) && allSound(a.Without, validHeaderName) && allSound(a.Query, nil) {
 		return nil // without the cost of compiling
 	}
-	_, err := New(q)
+	_, err := New(a)
 	return err
 }
 

@@ -14,8 +14,21 @@ import (
 	"github.com/sidecarless/mesh"
 	"github.com/sidecarless/mesh/internal/flow"
 	"github.com/sidecarless/mesh/match"
+	"github.com/sidecarless/mesh/meshtest"
 	"github.com/sidecarless/mesh/route"
 )
+
+func TestTransportKeepsTheContractOfALayer(t *testing.T) {
+	meshtest.TestTransport(t, func(next http.RoundTripper) http.RoundTripper {
+		return route.Transport(newTable(t, route.ClientRule{Name: "all", Value: next}))
+	})
+}
+
+func TestHandlerKeepsTheContractOfALayer(t *testing.T) {
+	meshtest.TestHandler(t, func(next http.Handler) http.Handler {
+		return route.Handler(newTable(t, route.ServerRule{Name: "all", Value: next}))
+	})
+}
 
 type roundTrip func(*http.Request) (*http.Response, error)
 
