@@ -70,7 +70,7 @@ func (h *handler) rewrite(p *httputil.ProxyRequest) {
 	out.RequestURI = "" // the path to send is that of the URL
 	if (out.Body == nil || out.Body == http.NoBody) && tellsEmpty(in.Method) {
 		// net/http then writes a Content-Length of zero, as Envoy does.
-		out.TransferEncoding = []string{"identity"}
+		out.Body, out.TransferEncoding = http.NoBody, []string{"identity"}
 	}
 	// The names that ReverseProxy takes away before Rewrite are the caller's.
 	for _, name := range [...]string{"Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto"} {

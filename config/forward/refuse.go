@@ -18,7 +18,7 @@ const (
 func refuse(w http.ResponseWriter, r *http.Request) bool {
 	status, text := 0, ""
 	switch {
-	case !knownMethod(r.Method), r.RequestURI == "*", !r.ProtoAtLeast(1, 0):
+	case !knownMethod(r.Method), r.RequestURI == "*", !r.ProtoAtLeast(1, 0), !isASCII(r.RequestURI):
 		status, text = http.StatusBadRequest, "Bad Request"
 	case !r.ProtoAtLeast(1, 1):
 		status, text = http.StatusUpgradeRequired, "Upgrade Required"
@@ -55,4 +55,13 @@ func tooLarge(r *http.Request) bool {
 	}
 	// Host is a header, too.
 	return count+1 > maxHeaders || size > maxHeaderBytes
+}
+
+func isASCII(s string) bool {
+	for i := range len(s) {
+		if s[i] >= 0x80 {
+			return false
+		}
+	}
+	return true
 }

@@ -59,5 +59,9 @@ func (u *update) branch(rule *plan.Rule, d *plan.Destination) (http.RoundTripper
 	if err != nil {
 		return nil, err
 	}
-	return mesh.Chain[http.RoundTripper](policy.Transport)(to), nil
+	layers := []layer{policy.Transport}
+	if u.mesh.options.ProxyHeaders {
+		layers = append(layers, timeout.Announce)
+	}
+	return mesh.Chain(layers...)(to), nil
 }
