@@ -7,8 +7,10 @@ import (
 	"log"
 	"net/http"
 	"net/http/httptest"
+	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 )
 
 // TestHandler holds a layer around handlers against what handlers and their
@@ -28,7 +30,7 @@ func TestHandler(t *testing.T, layer func(http.Handler) http.Handler) {
 				t.Run(over, func(t *testing.T) {
 					k := &handlerCheck{violations: violations{patience: patience}, layer: layer, over: over}
 					defer k.close()
-					k.run(func() { c.check(k) })
+					k.run(6*patience, func() { c.check(k) })
 					k.report(t)
 				})
 			}
@@ -56,18 +58,22 @@ type site struct {
 	*httptest.Server
 	reached  atomic.Bool  // whether the layer asked the handler
 	panicked atomic.Value // what came up through the layer, as a recovered
+
+	once  sync.Once
+	ended chan struct{} // closed when the layer has returned
 }
 
 type recovered struct{ value any }
 
 // serve starts a server.
 func (k *handlerCheck) serve(layer func(http.Handler) http.Handler, h http.HandlerFunc) *site {
-	s := &site{}
+	s := &site{ended: make(chan struct{})}
 	layered := layer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s.reached.Store(true)
 		h(w, r)
 	}))
 	s.Server = httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		defer s.once.Do(func() { close(s.ended) })
 		defer func() {
 			if p := recover(); p != nil {
 				s.panicked.Store(recovered{p})
@@ -87,7 +93,9 @@ func (k *handlerCheck) serve(layer func(http.Handler) http.Handler, h http.Handl
 		s.Config.Protocols.SetHTTP1(true)
 		s.Start()
 	}
+	k.mu.Lock()
 	k.sites = append(k.sites, s)
+	k.mu.Unlock()
 	return s
 }
 
@@ -99,7 +107,20 @@ func (k *handlerCheck) without(h http.HandlerFunc) *site {
 	return k.serve(func(next http.Handler) http.Handler { return next }, h)
 }
 
+// awaits waits for a channel to be closed, unless the layer returns before.
+func (k *handlerCheck) awaits(done <-chan struct{}, s *site) bool {
+	select {
+	case <-done:
+		return true
+	case <-s.ended:
+	case <-time.After(k.patience):
+	}
+	return false
+}
+
 func (k *handlerCheck) close() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
 	for _, s := range k.sites {
 		s.Close()
 	}

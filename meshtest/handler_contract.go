@@ -88,10 +88,14 @@ func answersUnchanged(k *handlerCheck) {
 			w.WriteHeader(201)
 		},
 	}
-	for name, h := range handlers {
+	h := func(w http.ResponseWriter, r *http.Request) { handlers[r.Header.Get("X-Handler")](w, r) }
+	with, without := k.with(h), k.without(h)
+	for name := range handlers {
 		for _, method := range []string{http.MethodGet, http.MethodHead} {
-			with, without := k.with(h), k.without(h)
-			got, want := k.ask(context.Background(), with, method, nil, nil), k.ask(context.Background(), without, method, nil, nil)
+			with.reached.Store(false)
+			header := http.Header{"X-Handler": {name}}
+			got := k.ask(context.Background(), with, method, nil, header)
+			want := k.ask(context.Background(), without, method, nil, header)
 			gotBody, _ := finish(got)
 			wantBody, _ := finish(want)
 			if !with.reached.Load() || want == nil {
@@ -132,7 +136,7 @@ func servedRequestUntouched(k *handlerCheck) {
 }
 
 func eventsFlushed(k *handlerCheck) {
-	next := make(chan struct{})
+	next := make(chan struct{}, 2) // one for each event
 	s := k.with(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "text/event-stream")
 		for i := range 2 {
@@ -183,7 +187,7 @@ func uploadStreams(k *handlerCheck) {
 	go func() {
 		defer pw.Close()
 		pw.Write(make([]byte, 4096)) //nolint:errcheck // ends with the reader
-		if k.inTime(first) {
+		if k.awaits(first, s) {
 			io.WriteString(pw, "rest") //nolint:errcheck // ends with the reader
 		}
 	}()
@@ -208,19 +212,24 @@ func fullDuplex(k *handlerCheck) {
 		io.Copy(w, r.Body)
 	})
 	pr, pw := io.Pipe()
-	defer pw.Close()
+	ready := make(chan struct{})
+	go func() {
+		defer pw.Close()
+		if k.awaits(ready, s) {
+			io.WriteString(pw, "steady") //nolint:errcheck // ends with the reader
+		}
+	}()
 	res := k.ask(context.Background(), s, "POST", pr, nil)
+	defer pr.Close()
 	if res == nil || !s.reached.Load() {
 		finish(res) //nolint:errcheck // an answer of the layer
 		return
 	}
-	got := make([]byte, len("ready "))
-	if !k.within(func() { io.ReadFull(res.Body, got) }) || string(got) != "ready " { //nolint:errcheck // judged by what was read
-		k.failf("the answer does not begin before the body has ended")
-	}
-	go func() { io.WriteString(pw, "steady"); pw.Close() }() //nolint:errcheck // ends with the reader
-	if rest, err := finish(res); rest != "steady" || err != nil {
-		k.failf("the handler read %q of the body after it had begun to answer (%v)", rest, err)
+	begun := make([]byte, len("ready "))
+	io.ReadFull(res.Body, begun) //nolint:errcheck // judged by what was read
+	close(ready)
+	if rest, err := finish(res); string(begun) != "ready " || rest != "steady" {
+		k.failf("the handler cannot answer while it reads: the caller gets %q and then %q (%v)", begun, rest, err)
 	}
 }
 

@@ -34,7 +34,7 @@ func TestTransport(t *testing.T, layer func(http.RoundTripper) http.RoundTripper
 	for _, c := range transportContract {
 		t.Run(c.name, func(t *testing.T) {
 			k := &transportCheck{violations: violations{patience: patience}, layer: layer}
-			k.run(func() { c.check(k) })
+			k.run(6*patience, func() { c.check(k) })
 			k.report(t)
 		})
 	}
@@ -55,8 +55,8 @@ func (v *violations) failf(format string, args ...any) {
 }
 
 // run bounds a check, so that a layer that hangs is told by name.
-func (v *violations) run(check func()) {
-	if !ends(4*v.patience, check) {
+func (v *violations) run(most time.Duration, check func()) {
+	if !ends(most, check) {
 		v.failf("the layer hangs")
 	}
 }

@@ -378,9 +378,9 @@ func TestASnapshotNamesWhatWasChanged(t *testing.T) {
 const hasty = 200 * time.Millisecond
 
 func TestALayerThatHangsIsTold(t *testing.T) {
-	v := violations{patience: time.Millisecond}
+	v := violations{patience: patience}
 	release := make(chan struct{})
 	defer close(release)
-	v.run(func() { <-release })
+	v.run(time.Millisecond, func() { <-release })
 	require.Equal(t, []string{"the layer hangs"}, v.list)
 }
