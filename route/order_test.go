@@ -42,6 +42,10 @@ func TestShadowedRules(t *testing.T) {
 			{Name: "a", Match: path(match.Prefix("/a"))}, {Name: "b", Match: path(match.Prefix("/b"))},
 			{Name: "late", Match: []match.Request{{Path: match.Exact("/a/b")}, {Path: match.Exact("/b")}}},
 		}, map[string]string{"late": "a"}},
+		{"the first of two that hide it is named", []route.Rule[int]{
+			{Name: "exact", Match: path(match.Exact("/a"))}, {Name: "all"},
+			{Name: "late", Match: []match.Request{{Path: match.Exact("/a"), Method: match.Exact("GET")}}},
+		}, map[string]string{"late": "exact"}},
 		{"other hosts do not hide", []route.Rule[int]{
 			{Name: "any"}, {Name: "a", Hosts: []string{"a.d"}}, {Name: "wide", Hosts: []string{"*.d"}},
 		}, nil},

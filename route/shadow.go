@@ -19,26 +19,32 @@ func (t *Table[T]) Shadowed() iter.Seq2[string, string] {
 		if s == nil {
 			return
 		}
-		byHost := make(map[string][]int)
+		earlier := make(map[string]*passed)
 		for i := range s.rules {
 			rule := &s.rules[i]
-			if by := s.hider(byHost, rule); by >= 0 && !yield(rule.Name, s.rules[by].Name) {
+			if by := hider(earlier, rule.Hosts, anyOf(rule.Match)); by >= 0 && !yield(rule.Name, s.rules[by].Name) {
 				return
 			}
 			for _, h := range patterns(rule.Hosts) {
-				byHost[h] = append(byHost[h], i)
+				if earlier[h] == nil {
+					earlier[h] = new(passed)
+				}
+				earlier[h].add(i, anyOf(rule.Match))
 			}
 		}
 	}
 }
 
-// hider is the first rule that hides a part of the given one if all of it is
-// hidden by the earlier rules of its hosts, and else -1.
-func (s *snapshot[T]) hider(earlier map[string][]int, rule *Rule[T]) int {
+// hider is the first rule that hides a part of a rule if all of it is hidden by
+// the earlier ones of its hosts, and else -1.
+func hider(earlier map[string]*passed, hosts []string, anyOf []match.Request) int {
 	first := -1
-	for _, h := range patterns(rule.Hosts) {
-		for _, q := range anyOf(rule.Match) {
-			by := s.coverer(earlier[h], q)
+	for _, h := range patterns(hosts) {
+		if earlier[h] == nil {
+			return -1
+		}
+		for i := range anyOf {
+			by := earlier[h].coverer(&anyOf[i])
 			if by < 0 {
 				return -1
 			}
@@ -50,16 +56,56 @@ func (s *snapshot[T]) hider(earlier map[string][]int, rule *Rule[T]) int {
 	return first
 }
 
-// coverer is the first of the rules that accepts all that q does, or -1.
-func (s *snapshot[T]) coverer(rules []int, q match.Request) int {
-	for _, i := range rules {
-		for _, p := range anyOf(s.rules[i].Match) {
-			if p.Covers(q) {
-				return i
+// passed are the descriptions of earlier rules. One that asks for an exact path,
+// header or method can only cover another that asks for the same.
+type passed struct {
+	placed map[place][]description
+	rest   []description
+}
+
+type description struct {
+	rule int
+	req  *match.Request
+}
+
+func (p *passed) add(rule int, anyOf []match.Request) {
+	for i := range anyOf {
+		d := description{rule, &anyOf[i]}
+		if at := exactPlaces(d.req); len(at) > 0 {
+			put(&p.placed, at[0], append(p.placed[at[0]], d))
+		} else {
+			p.rest = append(p.rest, d)
+		}
+	}
+}
+
+// coverer is the first rule with a description that covers q, or -1.
+func (p *passed) coverer(q *match.Request) int {
+	first := -1
+	look := func(among []description) {
+		for _, d := range among {
+			if first >= 0 && first <= d.rule {
+				return
+			}
+			if d.req.Covers(*q) {
+				first = d.rule
+				return
 			}
 		}
 	}
-	return -1
+	look(p.rest)
+	for _, at := range exactPlaces(q) {
+		look(p.placed[at])
+	}
+	return first
+}
+
+// exactPlaces are the places where an index can hold q for an exact text.
+func exactPlaces(q *match.Request) []place {
+	var all []place
+	it := item{req: q, headTold: true}
+	it.eachPlace(func(at place, _ int) { all = append(all, at) })
+	return all
 }
 
 // anyOf are the descriptions of a rule: one that fits all if it has none.

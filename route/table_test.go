@@ -174,6 +174,12 @@ func TestAllProblemsAreReportedAndNothingIsChanged(t *testing.T) {
 	require.True(t, ok)
 	require.Equal(t, "old", rule.Name)
 
+	_, err = route.New(route.Rule[int]{Hosts: []string{""}})
+	require.ErrorContains(t, err, `rules[0].Hosts[0]: is no host (got "")`)
+
+	for r := range table.Rules() {
+		require.Equal(t, "old", r.Name)
+	}
 	require.NoError(t, table.Update())
 	_, ok = table.Lookup(toHost("any"))
 	require.False(t, ok)

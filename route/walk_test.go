@@ -140,7 +140,14 @@ func (g generator) value() match.Value {
 func (g generator) fields(names ...string) []match.Field {
 	var all []match.Field
 	for range g.IntN(3) {
-		all = append(all, match.Field{Name: g.one(names...), Value: g.value()})
+		f := match.Field{Name: g.one(names...), Value: g.value()}
+		switch f.Name {
+		case ":method":
+			f.Value = match.Exact(g.one("GET", "POST"))
+		case "Host":
+			f.Value = match.Exact(g.one("a.d", "b.d"))
+		}
+		all = append(all, f)
 	}
 	return all
 }
