@@ -38,17 +38,22 @@ func (t announcing) RoundTrip(r *http.Request) (*http.Response, error) {
 	return t.next.RoundTrip(r)
 }
 
-// remaining is how long this attempt of r may take.
+// remaining is how long this attempt of r may take, from its start: the time that
+// layers have needed since then is not worth telling.
 func remaining(r *http.Request) (left bound) {
-	if deadline, ok := r.Context().Deadline(); ok {
-		left = left.atMost(time.Until(deadline))
-	}
 	try := flow.TryOf(r)
+	start := time.Now()
+	if try != nil {
+		start = try.Start
+	}
+	if deadline, ok := r.Context().Deadline(); ok {
+		left = left.atMost(deadline.Sub(start))
+	}
 	if try == nil {
 		return left
 	}
 	if !try.Bounded.IsZero() {
-		left = left.atMost(time.Until(try.Bounded))
+		left = left.atMost(try.Bounded.Sub(start))
 	}
 	// While the request's body has not ended its time has not begun.
 	if total := try.Flow.Total; total > 0 {

@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/sidecarless/mesh"
 	"github.com/sidecarless/mesh/config/internal/rawpath"
@@ -58,7 +59,29 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	// HTTP/1.1 servers otherwise end the request's body when the answer begins.
 	// HTTP/2 needs no such thing and says so with an error.
 	_ = http.NewResponseController(w).EnableFullDuplex()
+	defer linger(r)
 	h.proxy.ServeHTTP(w, r)
+}
+
+// lingerFor is how long Envoy leaves a connection open on which an answer has
+// broken off, so that the caller reads what was sent (delayed_close_timeout).
+const lingerFor = time.Second
+
+// linger waits before an answer that broke off ends the caller's connection.
+func linger(r *http.Request) {
+	reason := recover()
+	if reason == nil {
+		return
+	}
+	if reason == http.ErrAbortHandler {
+		t := time.NewTimer(lingerFor)
+		defer t.Stop()
+		select {
+		case <-t.C:
+		case <-r.Context().Done():
+		}
+	}
+	panic(reason)
 }
 
 // rewrite makes of a request that was received one to send, changing nothing that
