@@ -10,8 +10,7 @@ import (
 	"github.com/sidecarless/mesh"
 )
 
-// A badDocument is refused with exactly these problems. In them, FILE:n: stands
-// for the file and line, and the kind and name follow as KIND for brevity.
+// A badDocument is refused with exactly these problems, as one would read them.
 type badDocument struct {
 	name string
 	doc  string

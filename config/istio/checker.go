@@ -56,7 +56,7 @@ func (c *checker) add(code string, level Level, p *path, value any, format strin
 }
 
 func (c *checker) report(code string, level Level, field string, line int, value any, reason string) {
-	if len(c.found) > maxFindings {
+	if c.full() {
 		return
 	}
 	if len(c.found) == maxFindings {
@@ -70,6 +70,9 @@ func (c *checker) report(code string, level Level, field string, line int, value
 		Code: code, Level: level, Resource: c.res, Line: line,
 	})
 }
+
+// full tells that enough has been said.
+func (c *checker) full() bool { return len(c.found) > maxFindings }
 
 // failed tells whether the object has an error.
 func (c *checker) failed() bool {

@@ -66,6 +66,9 @@ func (d *decoder) message(p *path, n *yaml.Node, m protoreflect.Message) {
 func (d *decoder) fields(p *path, entries *mapping, m protoreflect.Message) {
 	desc := m.Descriptor()
 	for _, e := range entries.entries {
+		if d.full() {
+			return
+		}
 		at := p.field(e.key)
 		fd := fieldOf(desc, e.key)
 		if fd == nil {

@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"math"
 	"strconv"
+	"strings"
 
 	"go.yaml.in/yaml/v3"
 	"google.golang.org/protobuf/reflect/protoreflect"
@@ -25,7 +26,7 @@ func (d *decoder) scalar(p *path, n *yaml.Node, fd protoreflect.FieldDescriptor)
 		if s.kind == text {
 			return protoreflect.ValueOfString(s.text), true
 		}
-		d.reject(p, n, nil, "must be a string, and YAML reads %s as %s: put it in quotes", s.text, s.kind)
+		d.reject(p, n, nil, "must be a string, and YAML reads %v as %s: put it in quotes", written(s), s.kind)
 	case protoreflect.BytesKind:
 		if b, err := base64.StdEncoding.DecodeString(s.text); err == nil && s.kind == text {
 			return protoreflect.ValueOfBytes(b), true
@@ -130,13 +131,20 @@ func wanted(fd protoreflect.FieldDescriptor) string {
 }
 
 // written is a scalar as it stands in the document, for a message: text in
-// quotes, anything else bare.
+// quotes, anything else bare, and not too much of it.
 func written(s scalar) any {
-	if s.kind == text {
-		return s.text
+	shown := s.text
+	if len(shown) > maxShown {
+		shown = strings.ToValidUTF8(shown[:maxShown], "") + "..."
 	}
-	return bare(s.text)
+	if s.kind == text {
+		return shown
+	}
+	return bare(shown)
 }
+
+// maxShown bounds what a message repeats of a value, in bytes.
+const maxShown = 200
 
 type bare string
 

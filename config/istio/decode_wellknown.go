@@ -56,7 +56,7 @@ func (d *decoder) duration(p *path, n *yaml.Node, m protoreflect.Message) bool {
 	}
 	v, err := time.ParseDuration(s.text)
 	if err != nil {
-		d.reject(p, n, s.text, "is no duration: write it like 10s, 250ms or 1m30s (units h, m, s, ms, us, ns)")
+		d.reject(p, n, written(s), "is no duration: write it like 10s, 250ms or 1m30s (units h, m, s, ms, us, ns)")
 		return false
 	}
 	proto := durationpb.New(v)

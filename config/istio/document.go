@@ -25,26 +25,24 @@ type document struct {
 func split(file string, data []byte) []document {
 	data = bytes.TrimPrefix(data, []byte("\ufeff"))
 	var docs []document
-	start, startLine, line := 0, 0, 0
-	for at := 0; at < len(data); line++ {
-		end := bytes.IndexByte(data[at:], '\n')
-		next := at + end + 1
-		if end < 0 {
-			next = len(data)
+	start, line := 0, 0
+	for at := 0; ; {
+		next := bytes.Index(data[at:], []byte("\n---"))
+		if next < 0 {
+			return append(docs, document{file, line, data[start:]})
 		}
-		if isMarker(data[at:next]) && at > start {
-			docs = append(docs, document{file, startLine, data[start:at]})
-			start, startLine = at, line
+		at += next + 1
+		if isMarker(data[at:]) {
+			docs = append(docs, document{file, line, data[start:at]})
+			line += bytes.Count(data[start:at], []byte("\n"))
+			start = at
 		}
-		at = next
 	}
-	return append(docs, document{file, startLine, data[start:]})
 }
 
-// isMarker tells whether a line begins a document.
-func isMarker(line []byte) bool {
-	rest, ok := bytes.CutPrefix(line, []byte("---"))
-	return ok && (len(rest) == 0 || strings.IndexByte(" \t\r\n", rest[0]) >= 0)
+// isMarker tells whether three dashes begin a document.
+func isMarker(data []byte) bool {
+	return len(data) == 3 || strings.IndexByte(" \t\r\n", data[3]) >= 0
 }
 
 // parse reads the YAML of a document. The node is nil if there is nothing in it.
@@ -147,7 +145,7 @@ func (d *decoder) text(p *path, m *mapping, name string) string {
 	if s.kind != text && s.kind != null {
 		d.reject(p.field(name), n, nil, "must be a string, and YAML reads %s as %s: put it in quotes", s.text, s.kind)
 	}
-	return s.text
+	return s.orEmpty()
 }
 
 // texts reads a field that maps text to text.
@@ -175,7 +173,7 @@ func (d *decoder) texts(p *path, m *mapping, name string) map[string]string {
 		if s.kind != text && s.kind != null {
 			d.reject(at.key(e.key), v, nil, "must be a string, and YAML reads %s as %s: put it in quotes", s.text, s.kind)
 		}
-		all[e.key] = s.text
+		all[e.key] = s.orEmpty()
 	}
 	return all
 }

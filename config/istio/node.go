@@ -15,8 +15,11 @@ func resolveAlias(n *yaml.Node) *yaml.Node {
 // A mapping is the entries of a mapping in their order.
 type mapping struct {
 	entries []entry
-	byKey   map[string]int
+	byKey   map[string]int // their places, once there are many
 }
+
+// manyEntries is from where on a search by a map is faster than one by one.
+const manyEntries = 12
 
 // An entry is one key of a mapping and its value.
 type entry struct {
@@ -26,22 +29,38 @@ type entry struct {
 }
 
 func (m *mapping) get(key string) *entry {
-	if i, ok := m.byKey[key]; ok {
-		return &m.entries[i]
+	if m.byKey != nil {
+		if i, ok := m.byKey[key]; ok {
+			return &m.entries[i]
+		}
+		return nil
+	}
+	for i := range m.entries {
+		if m.entries[i].key == key {
+			return &m.entries[i]
+		}
 	}
 	return nil
 }
 
 func (m *mapping) add(e entry) {
-	m.byKey[e.key] = len(m.entries)
 	m.entries = append(m.entries, e)
+	switch {
+	case m.byKey != nil:
+		m.byKey[e.key] = len(m.entries) - 1
+	case len(m.entries) == manyEntries:
+		m.byKey = make(map[string]int, 2*manyEntries)
+		for i, e := range m.entries {
+			m.byKey[e.key] = i
+		}
+	}
 }
 
 // mapping reads a mapping with merge keys (<<) expanded: a key that stands in
 // the mapping itself wins over a merged one, an earlier merge over a later.
 // Keys given twice are reported, and the first is kept.
 func (d *decoder) mapping(p *path, n *yaml.Node) *mapping {
-	m := &mapping{entries: make([]entry, 0, len(n.Content)/2), byKey: make(map[string]int, len(n.Content)/2)}
+	m := &mapping{entries: make([]entry, 0, len(n.Content)/2)}
 	var merges []*yaml.Node
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		key, value := resolveAlias(n.Content[i]), n.Content[i+1]

@@ -101,7 +101,7 @@ func (l *loader) readIstio(d *decoder, k kind, all *mapping) {
 	message := k.message()
 	d.res.Spec = message
 	if k.isMeshConfig() {
-		fields := &mapping{byKey: map[string]int{}}
+		fields := &mapping{}
 		for _, e := range all.entries {
 			if e.key != "apiVersion" && e.key != "kind" && e.key != "metadata" {
 				fields.add(e)

@@ -1,6 +1,7 @@
 package istio
 
 import (
+	"bytes"
 	"cmp"
 	"fmt"
 	"io"
@@ -149,7 +150,10 @@ func (l *loader) missing(name string, err error) {
 
 // read reads the documents of one file.
 func (l *loader) read(name string, r io.Reader) {
-	data, err := io.ReadAll(io.LimitReader(r, maxFile+1))
+	var buf bytes.Buffer
+	buf.Grow(sizeOf(r) + bytes.MinRead)
+	_, err := buf.ReadFrom(io.LimitReader(r, maxFile+1))
+	data := buf.Bytes()
 	if err != nil {
 		l.missing(name, err)
 		return
@@ -161,6 +165,19 @@ func (l *loader) read(name string, r io.Reader) {
 	for _, doc := range split(name, data) {
 		l.document(doc)
 	}
+}
+
+// sizeOf is how much there is to read, where the reader can tell.
+func sizeOf(r io.Reader) int {
+	switch r := r.(type) {
+	case interface{ Len() int }:
+		return min(r.Len(), maxFile)
+	case fs.File:
+		if info, err := r.Stat(); err == nil {
+			return int(min(info.Size(), maxFile))
+		}
+	}
+	return 0
 }
 
 // document reads one document: an object, or a List of them.

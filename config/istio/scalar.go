@@ -64,7 +64,7 @@ func plain(s string) scalar {
 	case "-.inf", "-.Inf", "-.INF":
 		return scalar{kind: float, text: s, number: math.Inf(-1)}
 	}
-	if strings.IndexByte("+-.0123456789", s[0]) < 0 {
+	if strings.IndexByte("+-.0123456789", s[0]) < 0 || len(s) > maxDigits {
 		return scalar{kind: text, text: s}
 	}
 	digits := strings.ReplaceAll(s, "_", "")
@@ -78,6 +78,9 @@ func plain(s string) scalar {
 	}
 	return scalar{kind: text, text: s}
 }
+
+// maxDigits is more than any number needs that a field can hold.
+const maxDigits = 1000
 
 var floatForm = regexp.MustCompile(`^[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?$`)
 
@@ -102,6 +105,14 @@ func (s scalar) asKey() string {
 		return strconv.FormatInt(s.whole, 10)
 	case float:
 		return strconv.FormatFloat(s.number, 'g', -1, 64)
+	}
+	return s.text
+}
+
+// orEmpty is the text of a scalar, where null stands for none.
+func (s scalar) orEmpty() string {
+	if s.kind == null {
+		return ""
 	}
 	return s.text
 }
