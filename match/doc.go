@@ -21,6 +21,7 @@
 // on several lines is judged line by line, never joined. Query parameters are
 // taken raw, and of several with one name only the first counts.
 //
-// Matching allocates nothing. A [View] lets several matchers look at one request
+// Matching allocates nothing, except where ":path" is asked of a request to be
+// sent that has a query. A [View] lets several matchers look at one request
 // and take it apart once.
 package match

@@ -129,6 +129,16 @@ func TestHostSchemeAndPort(t *testing.T) {
 	}
 }
 
+func TestTheHostnameIsTheHostWithoutItsPort(t *testing.T) {
+	for host, want := range map[string]string{
+		"shop": "shop", "Shop:80": "Shop", "shop:": "shop:", "shop:http": "shop:http", "shop.:80": "shop.",
+		"[::1]": "[::1]", "[::1]:80": "[::1]", ":80": "", "": "",
+	} {
+		v := match.ViewOf(&http.Request{Host: host, URL: &url.URL{}})
+		require.Equal(t, want, v.Hostname(), host)
+	}
+}
+
 func TestHeaderLinesAreJudgedOneByOne(t *testing.T) {
 	with := func(lines ...string) *http.Request {
 		return &http.Request{URL: &url.URL{Path: "/"}, Header: http.Header{"X-A": lines}}
@@ -268,6 +278,10 @@ func TestMatchingAllocatesNothing(t *testing.T) {
 	require.NoError(t, err)
 	client.Header.Set("Cookie", "a=b;user=jason")
 	served, _ := viewed(t, "GET /users/7/posts?page=1 HTTP/1.1\nHost: shop\nCookie: a=b;user=jason")
+	target, err := match.New(match.Request{Headers: []match.Field{{Name: ":path", Value: match.Exact("/users/7/posts?page=1")}}})
+	require.NoError(t, err)
+	require.True(t, target.Match(served))
+	require.Zero(t, testing.AllocsPerRun(200, func() { target.Match(served) }))
 	for _, r := range []*http.Request{client, served} {
 		require.True(t, m.Match(r))
 		require.Zero(t, testing.AllocsPerRun(200, func() { m.Match(r) }))

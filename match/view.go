@@ -52,6 +52,13 @@ func (v *View) Host() string {
 	return v.r.URL.Host
 }
 
+// Hostname is the authority without its port. A port that is no number is none,
+// and belongs to the name, as in Envoy.
+func (v *View) Hostname() string {
+	host, _ := splitPort(v.Host())
+	return host
+}
+
 // Port is the port that the request is addressed to. For a handler it is the
 // port of the server's address, if net/http's server tells it. Else it is the
 // port of the URL or, for a handler, of the Host, or the scheme's.
@@ -83,12 +90,17 @@ func (v *View) Path() string {
 	return v.path
 }
 
-// Target is the path with the query, if there is one.
+// Target is the path with the query, if there is one. It is the one part that may
+// have to be put together, for a request to be sent.
 func (v *View) Target() string {
-	if v.r.URL.RawQuery == "" && !v.r.URL.ForceQuery {
-		return v.Path()
+	path, query := v.Path(), v.r.URL.RawQuery
+	if query == "" && !v.r.URL.ForceQuery {
+		return path
 	}
-	return v.Path() + "?" + v.r.URL.RawQuery
+	if uri := v.r.RequestURI; len(uri) == len(path)+1+len(query) && strings.HasPrefix(uri, path) && strings.HasSuffix(uri, query) {
+		return uri
+	}
+	return path + "?" + query
 }
 
 // Query is the value of the first query parameter of that name, as sent. A
@@ -173,8 +185,7 @@ var unescaped = func() (set [256]bool) {
 	return set
 }()
 
-// splitPort takes the port off an authority. Without a port that is a number the
-// authority is all host, as in Envoy.
+// splitPort takes the port off an authority, if it has one that is a number.
 func splitPort(authority string) (host, port string) {
 	i := strings.LastIndexByte(authority, ':')
 	if i < 0 || i+1 == len(authority) || authority[0] == '[' && authority[i-1] != ']' {

@@ -19,7 +19,7 @@ func (t *Table[T]) Explain(r *http.Request) iter.Seq2[*Rule[T], string] {
 			return
 		}
 		v := match.ViewOf(r)
-		x := s.hosts.find(v.Host())
+		x := s.hosts.find(&v)
 		if x == nil {
 			return
 		}

@@ -3,6 +3,8 @@ package route
 import (
 	"slices"
 	"strings"
+
+	"github.com/sidecarless/mesh/match"
 )
 
 // hosts finds the rules for the most specific host, in Envoy's order: the host
@@ -30,16 +32,15 @@ type wildcards struct {
 // maxHost is more than any host can have (RFC 1035 section 2.3.4).
 const maxHost = 256
 
-// find is the rules for an authority, or nil.
-func (h *hosts) find(authority string) *ruleSet {
+// find is the rules for a request's host, or nil.
+func (h *hosts) find(v *match.View) *ruleSet {
 	if !h.named {
 		return h.any
 	}
-	return h.search(authority)
+	return h.search(v.Hostname())
 }
 
-func (h *hosts) search(authority string) *ruleSet {
-	host := trimPort(authority)
+func (h *hosts) search(host string) *ruleSet {
 	if x := h.exact[host]; x != nil {
 		return x
 	}
@@ -108,30 +109,16 @@ const anyHost = "*"
 // badHost says what is wrong with a host pattern, if anything is.
 func badHost(pattern string) string {
 	switch {
-	case pattern == "":
+	case pattern == "", strings.Contains(pattern, "/"):
 		return "is no host"
 	case strings.Count(pattern, "*") > 1:
 		return "a host may have one star"
 	case strings.Contains(strings.Trim(pattern, "*"), "*"):
 		return "a star may stand at the beginning or the end of a host"
-	case trimPort(pattern) != pattern:
+	case strings.Contains(pattern, "]:"), pattern[0] != '[' && strings.Contains(pattern, ":"):
 		return "a host is chosen without regard to ports: use Port of a match"
-	case strings.ContainsAny(pattern, " /@?#"):
+	case strings.ContainsAny(pattern, " @?#"):
 		return "is no host"
 	}
 	return ""
-}
-
-// trimPort takes the port off an authority, if it has one.
-func trimPort(authority string) string {
-	i := strings.LastIndexByte(authority, ':')
-	if i < 1 || i+1 == len(authority) || authority[0] == '[' && authority[i-1] != ']' {
-		return authority
-	}
-	for _, c := range []byte(authority[i+1:]) {
-		if c < '0' || c > '9' {
-			return authority
-		}
-	}
-	return authority[:i]
 }

@@ -46,6 +46,10 @@ func TestShadowedRules(t *testing.T) {
 			{Name: "exact", Match: path(match.Exact("/a"))}, {Name: "all"},
 			{Name: "late", Match: []match.Request{{Path: match.Exact("/a"), Method: match.Exact("GET")}}},
 		}, map[string]string{"late": "exact"}},
+		{"also where the one is looked up and the other is not", []route.Rule[int]{
+			{Name: "wide", Match: path(match.Prefix("/"))}, {Name: "exact", Match: path(match.Exact("/a"))},
+			{Name: "late", Match: []match.Request{{Path: match.Exact("/a"), Method: match.Exact("GET")}}},
+		}, map[string]string{"exact": "wide", "late": "wide"}},
 		{"other hosts do not hide", []route.Rule[int]{
 			{Name: "any"}, {Name: "a", Hosts: []string{"a.d"}}, {Name: "wide", Hosts: []string{"*.d"}},
 		}, nil},

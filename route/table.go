@@ -99,7 +99,7 @@ func (t *Table[T]) Lookup(r *http.Request) (rule *Rule[T], ok bool) {
 		return nil, false
 	}
 	v := match.ViewOf(r)
-	x := s.hosts.find(v.Host())
+	x := s.hosts.find(&v)
 	if x == nil {
 		return nil, false
 	}
