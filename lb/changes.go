@@ -34,9 +34,9 @@ type changes struct {
 	took atomic.Int64 // nanoseconds to build it
 }
 
-// atOnce is the time in which a snapshot may be built by whoever changed the
-// health of a host, which can be a request. Where the last one took longer, as
-// for large tables, the next gets a goroutine, and picks look out for themselves
+// atOnce is the time in which the tables of a [Consistent] algorithm may be built
+// by whoever changed the health of a host, which can be a request. Where the last
+// ones took longer, the next get a goroutine, and picks look out for themselves
 // until that has ended.
 const atOnce = time.Millisecond
 
@@ -60,10 +60,10 @@ func (b *Balancer) healthChanged() {
 	b.changes.mu.Unlock()
 	switch {
 	case building: // whoever does it will see it
-	case b.changes.took.Load() <= int64(atOnce):
-		b.build()
-	default:
+	case b.current.Load().conf.consistent != nil && b.changes.took.Load() > int64(atOnce):
 		go b.build()
+	default:
+		b.build()
 	}
 }
 
