@@ -126,6 +126,8 @@ func (c *checker) source(p *path, s *security.Source) {
 			c.notEmpty(at, f.values)
 		}
 	}
+	c.principals(p.field("principals"), s.Principals)
+	c.principals(p.field("notPrincipals"), s.NotPrincipals)
 	for _, f := range addresses {
 		c.addresses(p.field(f.name), f.values)
 	}

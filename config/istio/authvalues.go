@@ -53,6 +53,16 @@ func (c *checker) serviceAccounts(p *path, accounts []string) {
 	}
 }
 
+// principals refuses identities written as URIs, which match nobody: the scheme
+// is put before what stands here.
+func (c *checker) principals(p *path, principals []string) {
+	for i, v := range principals {
+		if strings.HasPrefix(v, "spiffe://") {
+			c.pointless(p.at(i), v, "matches nobody: leave spiffe:// out")
+		}
+	}
+}
+
 // wildcards checks values that may have one * at an end.
 func (c *checker) wildcards(p *path, values []string) {
 	for i, v := range values {
