@@ -5,31 +5,56 @@ import (
 
 	"github.com/sidecarless/mesh"
 	"github.com/sidecarless/mesh/config/internal/plan"
+	"github.com/sidecarless/mesh/internal/check"
 	"github.com/sidecarless/mesh/split"
 	"github.com/sidecarless/mesh/timeout"
 )
 
-// A layer is a client layer.
+// A layer is a client layer; nil is none.
 type layer = func(http.RoundTripper) http.RoundTripper
 
 // rule makes the layers of one rule, in the order in which a sidecar's filters meet
-// a request: faults, CORS, then the router with its mirrors, the bound on the
-// request, the choice of a destination, and what belongs to the destination.
+// a request: faults, CORS, then the router with its copies, the bound on the
+// request, the choice of a destination, and what belongs to the destination. The
+// rule's changes of answers are made to replies of its own as well.
 func (u *update) rule(rule *plan.Rule) (http.RoundTripper, error) {
-	last, err := u.destination(rule)
-	if err != nil {
+	var l check.List
+	last, err := action(rule)
+	l.Include("spec.http", err)
+	if last == nil {
+		if last, err = u.routed(rule); err != nil {
+			l.Include("spec.http", err)
+		}
+	}
+	onAnswers, err := answers(rule)
+	l.Include("spec.http.headers.response", err)
+	onOrigins, err := cors(rule)
+	l.Include("spec.http.corsPolicy", err)
+	if err := l.Err(); err != nil {
 		return nil, err
 	}
+	layers := []layer{onAnswers, nil, onOrigins}
+	if onAnswers != nil {
+		layers[1] = mesh.ErrorsAsResponses
+	}
+	return mesh.Chain(layers...)(last), nil
+}
+
+// routed is a rule that leads to destinations.
+func (u *update) routed(rule *plan.Rule) (http.RoundTripper, error) {
 	bound, err := timeout.New(timeout.Config{Total: rule.Route.GetTimeout().AsDuration(), GRPC: true})
 	if err != nil {
 		return nil, err
 	}
-	return mesh.Chain(bound.Transport)(last), nil
+	last, err := u.destinations(rule)
+	if err != nil {
+		return nil, err
+	}
+	return bound.Transport(last), nil
 }
 
-// destination is the split of a rule over its destinations, each behind its
-// retries.
-func (u *update) destination(rule *plan.Rule) (http.RoundTripper, error) {
+// destinations is the split of a rule.
+func (u *update) destinations(rule *plan.Rule) (http.RoundTripper, error) {
 	var branches []split.ClientBranch
 	for i := range rule.Destinations {
 		d := &rule.Destinations[i]
@@ -49,19 +74,29 @@ func (u *update) destination(rule *plan.Rule) (http.RoundTripper, error) {
 	return split.Transport(s, nil), nil
 }
 
-// branch is what a request to one destination meets.
+// branch is what a request to one destination meets: changes, retries, and the
+// cluster.
 func (u *update) branch(rule *plan.Rule, d *plan.Destination) (http.RoundTripper, error) {
 	to := u.clusters[d.Cluster]
 	if to == nil {
 		return missing{d.Cluster.String()}, nil
 	}
+	var l check.List
+	onRequest, err := u.rewriteOf(rule, d)
+	l.Include("spec.http", err)
+	onAnswer, err := branchAnswers(rule, d)
+	l.Include("spec.http.route.headers.response", err)
 	policy, err := u.retries(rule, to)
-	if err != nil {
+	l.Include("spec.http.retries", err)
+	if err := l.Err(); err != nil {
 		return nil, err
 	}
-	layers := []layer{policy.Transport}
+	layers := []layer{onAnswer, nil, onRequest, policy.Transport, nil}
+	if onAnswer != nil {
+		layers[1] = mesh.ErrorsAsResponses
+	}
 	if u.mesh.options.ProxyHeaders {
-		layers = append(layers, timeout.Announce)
+		layers[4] = timeout.Announce
 	}
 	return mesh.Chain(layers...)(to), nil
 }

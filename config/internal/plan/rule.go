@@ -14,6 +14,7 @@ type Rule struct {
 	Route        *networking.HTTPRoute        // nil for a service without rules
 	Destinations []Destination
 	Mirrors      []Mirror
+	Port         uint32 // on which the rule's requests come; 0 for any
 	Source       string
 }
 
@@ -48,7 +49,7 @@ func (c Cluster) String() string {
 func (v *view) compile(vs Object[*networking.VirtualService], port uint32) []Rule {
 	var rules []Rule
 	for _, src := range v.rulesOf(vs) {
-		base := Rule{Name: src.route.Name, Route: src.route, Source: src.source}
+		base := Rule{Name: src.route.Name, Route: src.route, Port: port, Source: src.source}
 		base.Destinations = v.destinations(src, port)
 		base.Mirrors = v.mirrors(src, port)
 		if len(src.route.Match) == 0 {
@@ -159,6 +160,7 @@ func (v *view) mirrors(src ruleSource, port uint32) []Mirror {
 func (v *view) defaultRule(s *Service, port uint32) Rule {
 	return Rule{
 		Name:         "default",
+		Port:         port,
 		Destinations: []Destination{{Cluster: Cluster{Host: s.Host, Port: port}, Weight: 1}},
 		Source:       s.Source,
 	}
