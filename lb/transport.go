@@ -35,7 +35,9 @@ func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	q := Query{Now: try.Start.UnixNano()}
 	var cookies []string
-	if conf.hasher != nil {
+	if f.HashKnown {
+		q.Hash, q.Hashed = f.Hash, f.Hashed
+	} else if conf.hasher != nil {
 		if f.Draw == 0 {
 			f.Draw = rand.Uint64()
 		}
