@@ -53,6 +53,11 @@ type Flow struct {
 	Picks      int
 	Priorities int
 
+	// The hash for balancing that was computed for all destinations of a rule, if
+	// HashKnown, in place of those that balancers compute.
+	Hash              uint64
+	Hashed, HashKnown bool
+
 	Draw uint64 // random bits that are the same for all attempts; zero until somebody needs them
 
 	served   bool

@@ -2,6 +2,7 @@ package build
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
@@ -154,17 +155,40 @@ func (u *update) table(hosts []plan.VirtualHost) (http.RoundTripper, error) {
 
 // unknown answers for hosts that no resource names.
 func (u *update) unknown() http.RoundTripper {
-	if u.mesh.options.Unknown != nil && !u.plan.Refuse {
+	switch {
+	case u.plan.Refuse:
+		return registryOnly{}
+	case u.mesh.options.Unknown != nil:
 		return u.mesh.options.Unknown
 	}
-	return refuseUnknown{}
+	return nowhere{}
 }
 
-// refuseUnknown is what a sidecar answers under REGISTRY_ONLY.
-type refuseUnknown struct{}
+// registryOnly is what a sidecar answers under outboundTrafficPolicy REGISTRY_ONLY.
+type registryOnly struct{}
 
 // RoundTrip implements http.RoundTripper.
-func (refuseUnknown) RoundTrip(r *http.Request) (*http.Response, error) {
+func (registryOnly) RoundTrip(r *http.Request) (*http.Response, error) {
 	closeBody(r)
 	return nil, refused(http.StatusBadGateway, mesh.DetailsDirectResponse)
+}
+
+// nowhere is what a sidecar answers when a request that it would pass on has no
+// original address, as inside of a process.
+type nowhere struct{}
+
+// RoundTrip implements http.RoundTripper.
+func (nowhere) RoundTrip(r *http.Request) (*http.Response, error) {
+	closeBody(r)
+	if f := flow.Of(r); f != nil {
+		f.Upstream = "PassthroughCluster"
+	}
+	e := refused(http.StatusServiceUnavailable, mesh.DetailsNoHealthyUpstream)
+	e.Flag = mesh.NoHealthyUpstream
+	host := r.Host
+	if host == "" {
+		host = r.URL.Host
+	}
+	e.Err = fmt.Errorf("no resource names the host %q, and there is no RoundTripper for unknown hosts", host)
+	return nil, e
 }

@@ -6,6 +6,7 @@ import (
 	"github.com/sidecarless/mesh"
 	"github.com/sidecarless/mesh/config/internal/plan"
 	"github.com/sidecarless/mesh/internal/check"
+	"github.com/sidecarless/mesh/internal/flow"
 	"github.com/sidecarless/mesh/split"
 	"github.com/sidecarless/mesh/timeout"
 )
@@ -33,11 +34,32 @@ func (u *update) rule(rule *plan.Rule) (http.RoundTripper, error) {
 	if err := l.Err(); err != nil {
 		return nil, err
 	}
-	layers := []layer{onAnswers, nil, onOrigins}
+	layers := []layer{nil, onAnswers, nil, onOrigins}
+	if len(rule.Destinations) == 1 && (rule.Route.GetFault() != nil || rule.Route.GetCorsPolicy() != nil) {
+		layers[0] = named(rule.Destinations[0].Cluster.String()).layer
+	}
 	if onAnswers != nil {
-		layers[1] = mesh.ErrorsAsResponses
+		layers[2] = mesh.ErrorsAsResponses
 	}
 	return mesh.Chain(layers...)(last), nil
+}
+
+// named notes the destination of a request also where it does not come that far.
+type named string
+
+func (n named) layer(next http.RoundTripper) http.RoundTripper { return naming{string(n), next} }
+
+type naming struct {
+	cluster string
+	next    http.RoundTripper
+}
+
+// RoundTrip implements http.RoundTripper.
+func (n naming) RoundTrip(r *http.Request) (*http.Response, error) {
+	if f := flow.Of(r); f != nil {
+		f.Upstream = n.cluster
+	}
+	return n.next.RoundTrip(r)
 }
 
 // routed is a rule that leads to destinations.
@@ -50,7 +72,11 @@ func (u *update) routed(rule *plan.Rule) (http.RoundTripper, error) {
 	if err != nil {
 		return nil, err
 	}
-	return bound.Transport(last), nil
+	hash, err := u.hashing(rule)
+	if err != nil {
+		return nil, err
+	}
+	return mesh.Chain(bound.Transport, hash)(last), nil
 }
 
 // destinations is the split of a rule.
