@@ -24,7 +24,10 @@ type Case struct {
 	Steps      []Step
 	Recorded   struct {
 		Runs       int
-		Validation []struct{ Resource, Error, Warning string }
+		Validation []struct {
+			Resource, Error, Warning string
+			Sometimes                bool
+		}
 	}
 }
 

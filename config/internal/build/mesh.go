@@ -182,6 +182,7 @@ func (nowhere) RoundTrip(r *http.Request) (*http.Response, error) {
 	closeBody(r)
 	if f := flow.Of(r); f != nil {
 		f.Upstream = "PassthroughCluster"
+		flow.TryOf(r).Begin()
 	}
 	e := refused(http.StatusServiceUnavailable, mesh.DetailsNoHealthyUpstream)
 	e.Flag = mesh.NoHealthyUpstream

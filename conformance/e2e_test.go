@@ -1,0 +1,79 @@
+package conformance
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/sidecarless/mesh/config/istio"
+)
+
+// pending are the cases that cannot be played yet, each with what it needs. The
+// list only gets shorter: a case that passes although it stands here fails.
+var pending = map[string]string{}
+
+// plays is how often a case is played at most: how long something takes, and who
+// comes first of several at a time, is up to the machine as well.
+const plays = 4
+
+func TestRecordedRequests(t *testing.T) {
+	cases, err := Load("testdata/e2e")
+	require.NoError(t, err)
+	waiting := 0
+	for _, c := range cases {
+		if reason := reasonToWait(c); reason != "" {
+			waiting++
+			t.Logf("not played: %s: needs %s", c.Name, reason)
+			continue
+		}
+		t.Run(c.Name, func(t *testing.T) {
+			if len(c.Steps) == 0 {
+				checkVerdicts(t, c)
+				return
+			}
+			var against []string
+			for range plays {
+				outcomes, err := c.Play(t.Context())
+				require.NoError(t, err)
+				if against = c.Judge(outcomes); len(against) == 0 {
+					return
+				}
+			}
+			t.Errorf("otherwise than recorded:\n%s", strings.Join(against, "\n"))
+		})
+	}
+	t.Logf("%d of %d cases are not played", waiting, len(cases))
+}
+
+// reasonToWait is what a case needs that is not built, or nothing.
+func reasonToWait(c *Case) string {
+	if c.Inbound != nil {
+		return "the server's side: mutual TLS and authorization"
+	}
+	return pending[c.Name]
+}
+
+// checkVerdicts compares what Istio's admission check said of each document.
+func checkVerdicts(t *testing.T, c *Case) {
+	config, _ := istio.Parse(c.Name+".yaml", strings.NewReader(c.resources()))
+	refused := map[string]bool{}
+	for f := range config.Findings() {
+		if f.Code == istio.CodeRefused && f.Resource != nil {
+			refused[f.Resource.Key()] = true
+		}
+	}
+	for _, v := range c.Recorded.Validation {
+		if v.Sometimes {
+			continue // Istio's own verdict depends on the order of a map
+		}
+		require.Equal(t, v.Error != "", refused[keyOf(v.Resource)], "%s: Istio says %q", v.Resource, v.Error)
+	}
+}
+
+// keyOf makes "VirtualService default/a" of however the recording names it.
+func keyOf(resource string) string {
+	kind, name, _ := strings.Cut(resource, " ")
+	return fmt.Sprint(kind, " ", name)
+}
