@@ -1,7 +1,6 @@
 package conformance
 
 import (
-	"fmt"
 	"strings"
 	"testing"
 
@@ -72,8 +71,11 @@ func checkVerdicts(t *testing.T, c *Case) {
 	}
 }
 
-// keyOf makes "VirtualService default/a" of however the recording names it.
+// keyOf makes "VirtualService default/ok" of "VirtualService ok".
 func keyOf(resource string) string {
 	kind, name, _ := strings.Cut(resource, " ")
-	return fmt.Sprint(kind, " ", name)
+	if !strings.Contains(name, "/") {
+		name = "default/" + name
+	}
+	return kind + " " + name
 }
