@@ -41,7 +41,7 @@ var policies = []struct {
 	{"p2c-weighted", LeastRequest{}, []uint32{1, 2, 3}},
 	{"ewma", PeakEWMA{}, nil},
 	{"ring", RingHash{}, nil},
-	{"maglev", Maglev{}, nil},
+	{"maglev", Maglev{TableSize: 10_007}, nil},
 }
 
 // BenchmarkPick picks a host and lets go of it.
