@@ -3,6 +3,7 @@ package istio
 import (
 	"errors"
 	"iter"
+	"slices"
 
 	meshconfig "istio.io/api/mesh/v1alpha1"
 	networking "istio.io/api/networking/v1alpha3"
@@ -31,17 +32,24 @@ type Object[T any] struct {
 func (c *Config) Resources() iter.Seq[*Resource] {
 	return func(yield func(*Resource) bool) {
 		for _, r := range c.resources {
-			if !yield(r) {
+			if !r.refused && !yield(r) {
 				return
 			}
 		}
 	}
 }
 
+// All yields the objects of Resources and those that are refused, as far as
+// they could be read. It is for analysis: a refused object still has a name,
+// and others may speak of it.
+func (c *Config) All() iter.Seq[*Resource] {
+	return slices.Values(c.resources)
+}
+
 // objectsOf are the objects whose spec has the type T, oldest first.
 func objectsOf[T any](c *Config) []Object[T] {
 	var list []Object[T]
-	for _, r := range c.resources {
+	for r := range c.Resources() {
 		if spec, ok := r.Spec.(T); ok {
 			list = append(list, Object[T]{Resource: r, Spec: spec})
 		}

@@ -83,6 +83,7 @@ var kinds = map[string]kind{
 	"EndpointSlice": {group: "discovery.k8s.io", versions: []string{"v1", "v1beta1"}, kubernetes: readEndpointSlice},
 	"Namespace":     {group: "", versions: []string{"v1"}, kubernetes: readNamespace},
 	"Pod":           {group: "", versions: []string{"v1"}, kubernetes: readPod},
+	"Node":          {group: "", versions: []string{"v1"}, kubernetes: readNode},
 	"Secret":        {group: "", versions: []string{"v1"}, kubernetes: readSecret},
 	"ConfigMap":     {group: "", versions: []string{"v1"}, kubernetes: readConfigMap},
 	"Deployment":    {group: "apps", versions: []string{"v1"}, kubernetes: readWorkload},

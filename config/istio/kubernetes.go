@@ -63,8 +63,13 @@ type Pod struct {
 	Annotations    map[string]string
 	ServiceAccount string
 	HostNetwork    bool
+	NodeName       string
+	Sidecar        bool // it has a container istio-proxy
 	Ports          []ContainerPort
 }
+
+// A Node is a Kubernetes Node; its labels, in its [Resource], say where it is.
+type Node struct{}
 
 // A ContainerPort is a port that a container declares.
 type ContainerPort struct {

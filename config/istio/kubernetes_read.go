@@ -39,6 +39,11 @@ func readNamespace(d *decoder, _ *mapping) any {
 	return &Namespace{}
 }
 
+func readNode(d *decoder, _ *mapping) any {
+	d.res.Namespace = ""
+	return &Node{}
+}
+
 func readSecret(d *decoder, all *mapping) any {
 	s := &Secret{Data: map[string][]byte{}}
 	var encoded, plain map[string]string
@@ -68,7 +73,10 @@ func readConfigMap(d *decoder, all *mapping) any {
 type podSpec struct {
 	ServiceAccount string `yaml:"serviceAccountName"`
 	HostNetwork    bool   `yaml:"hostNetwork"`
+	NodeName       string `yaml:"nodeName"`
 	Containers     []struct {
+		Name  string          `yaml:"name"`
+		Image string          `yaml:"image"`
 		Ports []ContainerPort `yaml:"ports"`
 	} `yaml:"containers"`
 }
@@ -96,8 +104,9 @@ func readWorkload(d *decoder, all *mapping) any {
 }
 
 func podOf(spec podSpec, labels, annotations map[string]string) *Pod {
-	p := &Pod{Labels: labels, Annotations: annotations, ServiceAccount: spec.ServiceAccount, HostNetwork: spec.HostNetwork}
+	p := &Pod{Labels: labels, Annotations: annotations, ServiceAccount: spec.ServiceAccount, HostNetwork: spec.HostNetwork, NodeName: spec.NodeName}
 	for _, c := range spec.Containers {
+		p.Sidecar = p.Sidecar || c.Name == "istio-proxy" && c.Image != ""
 		p.Ports = append(p.Ports, c.Ports...)
 	}
 	return p

@@ -82,9 +82,8 @@ func (l *loader) byKind(d *decoder, all *mapping) {
 	default:
 		l.readIstio(d, k, all)
 	}
-	if !d.failed() {
-		l.keep(d, k)
-	}
+	res.refused = d.failed()
+	l.keep(d, k)
 }
 
 // passOver says why an object is not read.
@@ -110,6 +109,7 @@ func (l *loader) readIstio(d *decoder, k kind, all *mapping) {
 		d.fields(nil, fields, message.ProtoReflect())
 	} else {
 		d.envelope(all)
+		d.status(all)
 		if spec := all.get("spec"); spec != nil {
 			d.message(top("spec"), spec.value, message.ProtoReflect())
 		} else {
@@ -120,6 +120,22 @@ func (l *loader) readIstio(d *decoder, k kind, all *mapping) {
 	k.check(d.checker)
 	if k.note != "" {
 		d.add(k.code, k.level, nil, nil, "%s", k.note)
+	}
+}
+
+// status reads what the control plane says of a ServiceEntry.
+func (d *decoder) status(all *mapping) {
+	if d.res.Kind != "ServiceEntry" {
+		return
+	}
+	var status struct {
+		Addresses []struct {
+			Value string `yaml:"value"`
+		} `yaml:"addresses"`
+	}
+	d.into(all, "status", &status)
+	for _, a := range status.Addresses {
+		d.res.Allocated = append(d.res.Allocated, a.Value)
 	}
 }
 
@@ -134,10 +150,13 @@ func (d *decoder) envelope(all *mapping) {
 	}
 }
 
-// keep takes an object that is right.
+// keep takes an object that was read.
 func (l *loader) keep(d *decoder, k kind) {
 	res := d.res
 	if k.isMeshConfig() {
+		if res.refused {
+			return
+		}
 		if l.mesh != nil {
 			d.add(CodeDuplicate, Error, nil, nil, "there is another MeshConfig in %s:%d, and a mesh has one", l.mesh.File, l.mesh.Line)
 			return

@@ -27,9 +27,13 @@ type Resource struct {
 	// Kubernetes, such as *Service.
 	Spec any
 
+	// Allocated are the addresses that the status of a ServiceEntry says it got.
+	Allocated []string
+
 	hasNamespace bool     // whether the document names the namespace
 	doc          document // to find the lines of fields in, read again when asked
 	item         int      // the object's place in a List, or -1
+	refused      bool     // it has an error
 }
 
 // Key is "Kind namespace/name", or what is known of it.
