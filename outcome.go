@@ -55,7 +55,8 @@ var localFlags = [...]Flag{NoRoute, NoCluster, NoHealthyUpstream, Overflow, Faul
 // of 500 and above and errors of the transport are failures, other answers
 // successes; for gRPC the status in headers or, once the body has ended, in
 // trailers counts. An error is neutral when ctx, the context of the caller,
-// ended, and local when a layer of ours refused.
+// ended, and local when a layer of ours refused. Both res and err are given when
+// an answer broke off: that is a failure with the status that came.
 func OutcomeOf(ctx context.Context, res *http.Response, err error) Outcome {
 	if err == nil {
 		status := res.StatusCode
@@ -70,6 +71,9 @@ func OutcomeOf(ctx context.Context, res *http.Response, err error) Outcome {
 	}
 	e := AsError(err)
 	o := Outcome{Kind: Failure, Status: e.Status, Err: err}
+	if res != nil {
+		o.Status = res.StatusCode
+	}
 	switch {
 	case e.Flag.Has(ClientGone), ctx.Err() != nil && !ours(context.Cause(ctx)) && !ours(err):
 		o.Kind = Neutral

@@ -124,6 +124,26 @@ func (c Config) withDefaults() (Config, error) {
 	return c, l.Err()
 }
 
+// MostEjected is how many of so many hosts can be out at once. Zero means that c
+// ejects nobody, as the default of 10 % does where there are fewer than ten.
+func (c Config) MostEjected(hosts int) int {
+	full, err := c.withDefaults()
+	if err != nil || full.Shadow {
+		return 0
+	}
+	n := 0
+	for n < hosts && full.allows(n, hosts) {
+		n++
+	}
+	return n
+}
+
+// allows reports whether a further host may be ejected. (out+1)/hosts must not be
+// more than MaxEjected.
+func (c *Config) allows(out, hosts int) bool {
+	return int64(out+1)*int64(mesh.Always) <= int64(c.MaxEjected)*int64(hosts) || c.AlwaysOne && out == 0 && hosts > 0
+}
+
 // orDefault reads a count of which zero is the default and negative is off.
 func orDefault(n, byDefault int) int {
 	if n == 0 {

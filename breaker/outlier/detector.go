@@ -17,6 +17,7 @@ import (
 type Detector struct {
 	now     atomic.Pointer[Config]
 	ejected atomic.Int64
+	due     atomic.Int64 // when the interval ends, in Unix nanoseconds
 
 	mu       sync.Mutex
 	hosts    map[*lb.Host]*watched
@@ -75,6 +76,8 @@ func (d *Detector) Update(c Config) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.now.Store(&full)
+	d.due.Store(d.lastTick.Add(full.Interval).UnixNano())
+	d.arm(time.Now())
 	return nil
 }
 
@@ -123,19 +126,20 @@ func (d *Detector) Observe(h *lb.Host, o mesh.Outcome) {
 	case why != "":
 		d.suspect(w, why)
 	case c.rates():
-		d.catchUp(c)
+		d.catchUp()
 	}
 }
 
 // catchUp runs the intervals that have ended, so that rates are judged over one
 // each.
-func (d *Detector) catchUp(c *Config) {
+func (d *Detector) catchUp() {
 	now := time.Now()
+	if now.UnixNano() < d.due.Load() {
+		return
+	}
 	d.mu.Lock()
 	defer d.unlock()
-	if now.Sub(d.lastTick) >= c.Interval {
-		d.ticks(now)
-	}
+	d.ticks(now)
 }
 
 // suspect ejects a host that has failed too often in a row, if that may be.
@@ -160,20 +164,19 @@ func (d *Detector) eject(w *watched, now time.Time, why Reason, numbers string) 
 	c := d.now.Load()
 	d.detected++
 	entry := Ejection{Host: w.host, Reason: why, Detail: numbers, Since: now, Times: w.times + 1}
-	out := d.ejected.Load()
-	// In parts per million: (out+1) of all hosts must not be more than MaxEjected.
-	if (out+1)*int64(mesh.Always) > int64(c.MaxEjected)*int64(len(d.hosts)) && !(c.AlwaysOne && out == 0) {
+	if !c.allows(int(d.ejected.Load()), len(d.hosts)) {
 		d.overflow++
 		entry.Kind = Overflowed
-		d.journal.add(entry)
+		d.spare(w, entry)
 		return
 	}
 	if c.Shadow {
 		entry.Kind = Detected
-		d.journal.add(entry)
+		d.spare(w, entry)
 		return
 	}
 	w.ejected, w.since, w.times = true, now, w.times+1
+	w.reason, w.detail, w.spared = why, numbers, ""
 	if time.Duration(w.multiplier)*c.BaseEjection < c.MaxEjection+c.BaseEjection {
 		w.multiplier++
 	}
@@ -187,6 +190,36 @@ func (d *Detector) eject(w *watched, now time.Time, why Reason, numbers string) 
 	d.journal.add(entry)
 	d.dirty = append(d.dirty, w)
 	d.arm(now)
+}
+
+// spare notes that a host stays although it was found out. It is told once: a
+// host that goes on failing must not push everything else out of the journal.
+func (d *Detector) spare(w *watched, entry Ejection) {
+	if w.spared != entry.Reason {
+		w.spared = entry.Reason
+		d.journal.add(entry)
+	}
+}
+
+// Restore ends a host's ejection before its time: a health check has found it
+// well, say.
+func (d *Detector) Restore(h *lb.Host) {
+	d.mu.Lock()
+	defer d.unlock()
+	if w := d.hosts[h]; w != nil && w.ejected {
+		d.restore(w, time.Now())
+	}
+}
+
+// restore puts a host back into use. The mutex is held.
+func (d *Detector) restore(w *watched, at time.Time) {
+	w.ejected, w.returned, w.spared = false, at, ""
+	w.reset()
+	d.ejected.Add(-1)
+	d.journal.add(Ejection{
+		Kind: Returned, Host: w.host, Reason: w.reason, Detail: w.detail, Since: w.since, Until: at, Times: w.times,
+	})
+	d.dirty = append(d.dirty, w)
 }
 
 // arm sets the timer for the end of the interval while hosts are out. The mutex

@@ -99,13 +99,60 @@ func TestTheJournalTellsCausesWithNumbers(t *testing.T) {
 }
 
 func TestTheJournalIsBounded(t *testing.T) {
+	d, _, hosts := watch(t, 250, outlier.Config{Consecutive5xx: 1, MaxEjected: mesh.Always})
+	for _, h := range hosts {
+		d.Observe(h, failure)
+	}
+	for _, h := range hosts[:50] {
+		d.Restore(h)
+	}
+	journal := slices.Collect(d.Journal())
+	require.Len(t, journal, 256)
+	require.Equal(t, outlier.Returned, journal[255].Kind)
+	require.Equal(t, hosts[49], journal[255].Host)
+	require.Equal(t, outlier.Consecutive5xx, journal[255].Reason, "a return tells which ejection it ends")
+}
+
+func TestAHostThatIsSparedIsToldOnce(t *testing.T) {
 	d, _, hosts := watch(t, 1, outlier.Config{Consecutive5xx: 1, MaxEjected: mesh.Always, Shadow: true})
 	for range 1000 {
 		d.Observe(hosts[0], failure)
 	}
-	require.Len(t, slices.Collect(d.Journal()), 256)
+	require.Len(t, slices.Collect(d.Journal()), 1)
 	require.False(t, hosts[0].Ejected(), "a shadow ejects nobody")
 	require.EqualValues(t, 1000, d.Stats().Detected)
+}
+
+func TestAHostThatIsRestoredBeginsAnew(t *testing.T) {
+	d, _, hosts := watch(t, 1, outlier.Config{Consecutive5xx: 2, MaxEjected: mesh.Always})
+	d.Observe(hosts[0], failure)
+	d.Observe(hosts[0], failure)
+	require.True(t, hosts[0].Ejected())
+	for e := range d.Ejections() {
+		require.Equal(t, "2 in a row", e.Detail)
+	}
+	d.Restore(hosts[0])
+	require.False(t, hosts[0].Ejected())
+	require.Equal(t, 0, d.Stats().Ejected)
+	d.Observe(hosts[0], failure)
+	require.False(t, hosts[0].Ejected())
+}
+
+func TestHowManyHostsCanBeOut(t *testing.T) {
+	for _, c := range []struct {
+		config      outlier.Config
+		hosts, most int
+	}{
+		{outlier.Config{}, 9, 0},
+		{outlier.Config{}, 10, 1},
+		{outlier.Config{AlwaysOne: true}, 9, 1},
+		{outlier.Config{AlwaysOne: true}, 0, 0},
+		{outlier.Config{MaxEjected: mesh.Percent(50)}, 5, 2},
+		{outlier.Config{MaxEjected: mesh.Always}, 5, 5},
+		{outlier.Config{MaxEjected: mesh.Always, Shadow: true}, 5, 0},
+	} {
+		require.Equal(t, c.most, c.config.MostEjected(c.hosts), "%+v of %d", c.config, c.hosts)
+	}
 }
 
 func TestRemovedHostsAreForgotten(t *testing.T) {

@@ -23,8 +23,11 @@ type watched struct {
 	since      time.Time     // of the ejection
 	lasts      time.Duration // the ejection
 	times      int           // ejections so far
-	multiplier int           // how many times BaseEjection the next one will last, less one
-	returned   time.Time     // from the last ejection
+	reason     Reason        // of the last one
+	detail     string
+	spared     Reason    // why it would have been ejected if that were allowed
+	multiplier int       // how many times BaseEjection the next one will last, less one
+	returned   time.Time // from the last ejection
 }
 
 // reset is for a host that returns.

@@ -17,8 +17,8 @@ type Kind uint8
 const (
 	Ejected    Kind = iota // the host was taken out of use
 	Returned               // it came back
-	Overflowed             // it would have been ejected, but too many are
-	Detected               // it would have been ejected, but for Shadow
+	Overflowed             // it would have been ejected, but too many are; told once until something else happens to it
+	Detected               // it would have been ejected, but for Shadow; told once as well
 )
 
 // String is the kind as a word.
@@ -77,7 +77,9 @@ func (d *Detector) Ejections() iter.Seq[Ejection] {
 	var all []Ejection
 	for _, w := range d.hosts {
 		if w.ejected {
-			all = append(all, Ejection{Host: w.host, Since: w.since, Until: w.since.Add(w.lasts), Times: w.times})
+			all = append(all, Ejection{
+				Host: w.host, Reason: w.reason, Detail: w.detail, Since: w.since, Until: w.since.Add(w.lasts), Times: w.times,
+			})
 		}
 	}
 	slices.SortFunc(all, func(a, b Ejection) int { return a.Since.Compare(b.Since) })

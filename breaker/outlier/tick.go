@@ -23,6 +23,7 @@ func (d *Detector) ticks(now time.Time) {
 		d.lastTick = d.lastTick.Add(interval)
 		d.tick(d.lastTick)
 	}
+	d.due.Store(d.lastTick.Add(interval).UnixNano())
 }
 
 // tick ends one interval: hosts return or get their times decayed, then rates are
@@ -33,11 +34,7 @@ func (d *Detector) tick(at time.Time) {
 		switch {
 		case w.ejected:
 			if at.Sub(w.since) >= w.lasts {
-				w.ejected, w.returned = false, at
-				w.reset()
-				d.ejected.Add(-1)
-				d.journal.add(Ejection{Kind: Returned, Host: w.host, Since: w.since, Until: at, Times: w.times})
-				d.dirty = append(d.dirty, w)
+				d.restore(w, at)
 			}
 		case w.multiplier > 0 && at.Sub(w.returned) >= c.Interval:
 			w.multiplier--
