@@ -51,7 +51,7 @@ type Config struct {
 
 	// Changed, if set, is told after endpoints have changed which hosts were added
 	// and which removed, of which some may still have requests. Calls do not overlap.
-	// It must not call the balancer's SetEndpoints or Update.
+	// It must not call the balancer, but may call hosts.
 	Changed func(added, removed []*Host)
 
 	// Rand draws 64 random bits; nil is [math/rand/v2]. It is called by many

@@ -53,7 +53,8 @@ type Endpoint struct {
 	// locality's endpoints.
 	LocalityWeight uint32
 
-	// Labels describe it. Failover by labels goes by them.
+	// Labels describe it. Failover by labels goes by them. The map must not be
+	// changed any more.
 	Labels map[string]string
 
 	// HashKey takes the place of Addr in consistent hashing, so that an endpoint

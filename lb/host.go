@@ -128,7 +128,7 @@ func (h *Host) SetHealthy(healthy bool) {
 // Healthy reports what the last health check found.
 func (h *Host) Healthy() bool { return h.state.Load()&outSick == 0 }
 
-// Removed reports whether the address is no longer among the endpoints.
+// Removed reports whether the address is not, or no longer, among the endpoints.
 // Requests that are under way are not affected.
 func (h *Host) Removed() bool { return h.owner.Load() == nil }
 

@@ -57,7 +57,10 @@ func newSnapshot(k *compiled, set *hostSet, prev *snapshot, same bool, now int64
 		if l.share == 100 {
 			s.sole = l
 		}
-		old := prev.level(l.priority)
+		var old *level
+		if prev != nil && prev.conf == k {
+			old = prev.level(l.priority)
+		}
 		if same && old != nil && old.panic == l.panic && slices.Equal(old.usable, l.usable) {
 			l.picker, l.turns, l.weights, l.localities = old.picker, old.turns, old.weights, old.localities
 			continue
@@ -77,13 +80,11 @@ func newSnapshot(k *compiled, set *hostSet, prev *snapshot, same bool, now int64
 	return s, nil
 }
 
-// level is the level of a priority, or nil. The snapshot may be nil.
+// level is the level of a priority, or nil.
 func (s *snapshot) level(priority uint32) *level {
-	if s != nil {
-		for i := range s.levels {
-			if s.levels[i].priority == priority {
-				return &s.levels[i]
-			}
+	for i := range s.levels {
+		if s.levels[i].priority == priority {
+			return &s.levels[i]
 		}
 	}
 	return nil

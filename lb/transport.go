@@ -1,7 +1,6 @@
 package lb
 
 import (
-	"math/rand/v2"
 	"net/http"
 	"time"
 
@@ -30,7 +29,7 @@ func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	r = flow.Own(r)
 	try := flow.TryOf(r)
 	conf := t.balancer.current.Load().conf
-	if conf.name != "" {
+	if conf.name != "" && try.N == 1 {
 		f.Upstream = conf.name
 	}
 	q := Query{Now: try.Start.UnixNano()}
@@ -38,10 +37,7 @@ func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	if f.HashKnown {
 		q.Hash, q.Hashed = f.Hash, f.Hashed
 	} else if conf.hasher != nil {
-		if f.Draw == 0 {
-			f.Draw = rand.Uint64()
-		}
-		q.Hash, q.Hashed, cookies = conf.hasher.Hash(r, f.Draw)
+		q.Hash, q.Hashed, cookies = conf.hasher.Hash(r, drawOf(try, conf.rand))
 	}
 	lease, err := t.pick(f, q)
 	if err != nil {
@@ -75,6 +71,21 @@ func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	return res, nil
 }
 
+// drawOf is a draw that is the same for all attempts of a request. The first one
+// makes it; a hedge that overtakes the first one goes its own way.
+func drawOf(try *flow.Try, rand func() uint64) uint64 {
+	f := try.Flow
+	switch {
+	case try.N == 1:
+		if f.Draw == 0 {
+			f.Draw = rand()
+		}
+	case f.Attempts() == 0 || f.Draw == 0:
+		return rand()
+	}
+	return f.Draw
+}
+
 // pick picks a host that the request has not met yet, as far as whoever repeats
 // it wants that.
 func (t *transport) pick(f *flow.Flow, q Query) (Lease, error) {
@@ -96,9 +107,12 @@ func (t *transport) BodyEnded(arg any, err error) {
 	if ctx == nil { // the first attempt has the context of the request
 		ctx = try.Flow
 	}
+	lease := Lease{try.Host.(*Host), t.balancer.current.Load().conf}
 	o := mesh.OutcomeOf(ctx, res, err)
-	o.Latency = time.Since(try.Start)
-	Lease{try.Host.(*Host), t.balancer.current.Load().conf}.Done(o)
+	if len(lease.conf.observers) > 0 {
+		o.Latency = time.Since(try.Start)
+	}
+	lease.Done(o)
 }
 
 // hostsOf are the hosts of attempts.

@@ -87,9 +87,9 @@ func TestAHostThatRecoversWarmsUpAnew(t *testing.T) {
 		h.SetHealthy(false)
 		time.Sleep(time.Hour)
 		h.SetHealthy(true)
-		require.InDelta(t, 100*0.1/1.1, spreadOf(t, b, 100)["10.0.0.2:80"], 1)
+		require.InDelta(t, 100*0.1/1.1, spreadOf(t, b, 100)["10.0.0.2:80"], 2)
 		time.Sleep(30 * time.Second)
-		require.InDelta(t, 1000*0.5/1.5, spreadOf(t, b, 1000)["10.0.0.2:80"], 2)
+		require.InDelta(t, 1000*0.5/1.5, spreadOf(t, b, 1000)["10.0.0.2:80"], 6)
 		time.Sleep(30 * time.Second)
 		require.Equal(t, 50, spreadOf(t, b, 100)["10.0.0.2:80"])
 
