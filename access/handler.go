@@ -55,8 +55,8 @@ type serving struct {
 // BeforeHeader implements rw.Hooks.
 func (s *serving) BeforeHeader(status int) int { return status }
 
-// Refused implements rw.RefusalHook.
-func (s *serving) Refused(err error) { s.err = err }
+// OnRefusal implements rw.RefusalHook.
+func (s *serving) OnRefusal(err error) { s.err = err }
 
 func (s *serving) tell() {
 	f, r := s.flow, s.request

@@ -9,9 +9,21 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/sidecarless/mesh"
 )
 
 var errSealed = errors.New("sealed")
+
+// A layer that embeds a Writer has the Writer's methods; being told of a refusal
+// must not be one of them.
+func TestALayerThatDoesNotAskIsNotToldOfRefusals(t *testing.T) {
+	inner := httptest.NewRecorder()
+	h := &recorder{}
+	mesh.WriteError(h.Wrap(inner, h), httptest.NewRequest("GET", "/", nil), &mesh.Error{Status: 503})
+	require.Equal(t, 503, inner.Code)
+	require.Equal(t, []int{503}, h.before)
+}
 
 // replacing answers in the handler's place.
 type replacing struct {

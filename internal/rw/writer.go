@@ -28,7 +28,7 @@ type BodyHook interface {
 // request, by mesh.WriteError.
 type RefusalHook interface {
 	Hooks
-	Refused(err error)
+	OnRefusal(err error)
 }
 
 // A Writer is the state of one wrapped answer. Its zero value is ready for
@@ -148,7 +148,7 @@ func (c *core) FlushError() error {
 // Refused tells the hooks why a layer inside is about to answer.
 func (c *core) Refused(err error) {
 	if h, ok := c.hooks.(RefusalHook); ok {
-		h.Refused(err)
+		h.OnRefusal(err)
 	}
 }
 
