@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 
@@ -11,50 +12,59 @@ import (
 // A ruleSource is one HTTPRoute of a VirtualService with the resource and field
 // it came from.
 type ruleSource struct {
-	route     *networking.HTTPRoute
-	namespace string // in which its short names are meant
-	source    string
+	route  *networking.HTTPRoute
+	source string
 }
 
 // rulesOf are the HTTP rules of a VirtualService with each delegate's rules in
-// the place of the rule that names it (Istio's MergeHTTPRoutes).
+// the place of the rule that names it (Istio's MergeHTTPRoutes). A rule whose
+// delegate is not there, or not exported to the root's namespace, is left out.
 func (v *view) rulesOf(vs Object[*networking.VirtualService]) []ruleSource {
 	var rules []ruleSource
 	for i, route := range vs.Spec.Http {
-		source := vs.at("http", i)
 		if route.Delegate == nil {
-			rules = append(rules, ruleSource{route, vs.Namespace, source})
+			rules = append(rules, ruleSource{route, vs.at("http", i)})
 			continue
 		}
-		namespace := route.Delegate.Namespace
-		if namespace == "" {
-			namespace = vs.Namespace
+		delegate := v.delegate(route.Delegate, vs.Namespace)
+		if delegate == nil {
+			continue
 		}
-		for _, d := range v.VirtualServices {
-			if d.Name != route.Delegate.Name || d.Namespace != namespace || len(d.Spec.Hosts) > 0 ||
-				!exportedTo(d.Spec.ExportTo, d.Namespace, vs.Namespace) {
-				continue
+		for j, inner := range delegate.Spec.Http {
+			if merged := mergeRoute(route, inner); merged != nil {
+				rules = append(rules, ruleSource{merged, delegate.at("http", j)})
 			}
-			for j, inner := range d.Spec.Http {
-				if merged := mergeRoute(route, inner); merged != nil {
-					rules = append(rules, ruleSource{merged, d.Namespace, d.at("http", j)})
-				}
-			}
-			break
 		}
 	}
 	return rules
 }
 
-// mergeRoute is the delegate's rule with what the root's adds, or nil when no
-// match of the delegate lies within one of the root.
-func mergeRoute(root, delegate *networking.HTTPRoute) *networking.HTTPRoute {
-	m := proto.Clone(delegate).(*networking.HTTPRoute)
-	if len(root.Match) > 0 {
-		if m.Match = mergeMatches(root.Match, delegate.Match); len(m.Match) == 0 {
-			return nil
-		}
+// delegate is the VirtualService without hosts that a rule in namespace from
+// refers to, or nil.
+func (v *view) delegate(ref *networking.Delegate, from string) *Object[*networking.VirtualService] {
+	namespace := cmp.Or(ref.Namespace, from)
+	i := slices.IndexFunc(v.virtualServices, func(d Object[*networking.VirtualService]) bool {
+		return d.Name == ref.Name && d.Namespace == namespace && len(d.Spec.Hosts) == 0
+	})
+	if i < 0 {
+		return nil
 	}
+	d := &v.virtualServices[i]
+	if !exportedTo(exports(d.Spec.ExportTo, v.Mesh.GetDefaultVirtualServiceExportTo()), d.Namespace, from) {
+		return nil
+	}
+	return d
+}
+
+// mergeRoute is the delegate's rule with what the root's adds, or nil when a
+// match of the delegate lies within none of the root's.
+func mergeRoute(root, delegate *networking.HTTPRoute) *networking.HTTPRoute {
+	matches, ok := mergeMatches(root.Match, delegate.Match)
+	if !ok {
+		return nil
+	}
+	m := proto.Clone(delegate).(*networking.HTTPRoute)
+	m.Match = matches
 	m.Name = joinNames(root.Name, delegate.Name)
 	if m.Rewrite == nil {
 		m.Rewrite = root.Rewrite
@@ -99,21 +109,27 @@ func joinNames(a, b string) string {
 	return a + "-" + b
 }
 
-// mergeMatches are the delegate's matches that lie within one of the root, each
-// narrowed by it.
-func mergeMatches(root, delegate []*networking.HTTPMatchRequest) []*networking.HTTPMatchRequest {
-	if len(delegate) == 0 {
-		return root
+// mergeMatches are the delegate's matches, each narrowed by those of the root
+// that it lies within. It is not ok for one to lie within none.
+func mergeMatches(root, delegate []*networking.HTTPMatchRequest) (merged []*networking.HTTPMatchRequest, ok bool) {
+	switch {
+	case len(root) == 0:
+		return delegate, true
+	case len(delegate) == 0:
+		return root, true
 	}
-	var merged []*networking.HTTPMatchRequest
-	for _, r := range root {
-		for _, d := range delegate {
+	for _, d := range delegate {
+		found := false
+		for _, r := range root {
 			if within(r, d) {
-				merged = append(merged, mergeMatch(r, d))
+				merged, found = append(merged, mergeMatch(r, d)), true
 			}
 		}
+		if !found {
+			return nil, false
+		}
 	}
-	return merged
+	return merged, true
 }
 
 func mergeMatch(root, delegate *networking.HTTPMatchRequest) *networking.HTTPMatchRequest {
@@ -148,21 +164,6 @@ func mergeMatch(root, delegate *networking.HTTPMatchRequest) *networking.HTTPMat
 		m.StatPrefix = root.StatPrefix
 	}
 	return m
-}
-
-// union is b with the entries of a whose keys it lacks.
-func union[V any](a, b map[string]V) map[string]V {
-	if len(a) == 0 {
-		return b
-	}
-	all := make(map[string]V, len(a)+len(b))
-	for k, v := range a {
-		all[k] = v
-	}
-	for k, v := range b {
-		all[k] = v
-	}
-	return all
 }
 
 // within reports whether everything that a delegate's match allows is allowed by
@@ -206,22 +207,16 @@ func within(root, delegate *networking.HTTPMatchRequest) bool {
 }
 
 // stringWithin is [within] for one value. Of a regex nothing can be told, and a
-// test of presence lies within nothing but no test at all.
+// test of presence, or of an empty value, lies within nothing but no test at all.
 func stringWithin(root, delegate *networking.StringMatch) bool {
 	if root == nil || delegate == nil {
 		return true
 	}
 	switch r := root.MatchType.(type) {
 	case *networking.StringMatch_Exact:
-		d, ok := delegate.MatchType.(*networking.StringMatch_Exact)
-		return ok && d.Exact == r.Exact
+		return r.Exact != "" && delegate.GetExact() == r.Exact
 	case *networking.StringMatch_Prefix:
-		switch d := delegate.MatchType.(type) {
-		case *networking.StringMatch_Exact:
-			return strings.HasPrefix(d.Exact, r.Prefix)
-		case *networking.StringMatch_Prefix:
-			return strings.HasPrefix(d.Prefix, r.Prefix)
-		}
+		return r.Prefix != "" && strings.HasPrefix(delegate.GetExact()+delegate.GetPrefix(), r.Prefix)
 	}
 	return false
 }

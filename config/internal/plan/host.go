@@ -7,10 +7,6 @@ import (
 	networking "istio.io/api/networking/v1alpha3"
 )
 
-// meshGateway is the reserved name of all workloads of the mesh that are no
-// gateways.
-const meshGateway = "mesh"
-
 // A VirtualHost is one host, or a set of names for one, and the rules for it.
 // The first rule that matches counts.
 type VirtualHost struct {
@@ -19,125 +15,164 @@ type VirtualHost struct {
 	Source  string // the VirtualService; empty for a service that has none
 }
 
-// Hosts are the virtual hosts for requests to a port, as a workload of the mesh
+// httpPort is the port on which hosts count that no service has.
+const httpPort = 80
+
+// anyPort stands for every port on which no service is asked for.
+const anyPort = 0
+
+// hosts are the virtual hosts for requests to a port, as a workload of the mesh
 // has them (section "Which VirtualServices apply" of Istio's API).
 func (v *view) hosts(port uint32) []VirtualHost {
-	claims := v.claims()
-	var all []VirtualHost
-	taken := map[string]bool{}
+	h := hosts{view: v, port: port, services: map[string]*Service{}, named: map[string]bool{}, domains: map[string]bool{}}
+	for host, s := range v.services {
+		if p := s.port(port); p != nil && p.isHTTP() {
+			h.services[host] = s
+		}
+	}
+	visible := v.visibleVirtualServices()
+	claims := firstClaims(visible)
+	for i := range visible {
+		h.addVirtualService(&visible[i], claims)
+	}
 	for _, host := range sortedKeys(v.services) {
-		s := v.services[host]
-		if s.port(port) == nil {
-			continue
-		}
-		vh := VirtualHost{Domains: append(v.domains(host), s.Addresses...)}
-		if vs, ok := mostSpecific(claims, host); ok {
-			vh.Rules, vh.Source = v.compile(vs, port), vs.Source
-		}
-		// A VirtualService that yields no rule for this client counts as absent.
-		if len(vh.Rules) == 0 {
-			vh.Rules, vh.Source = []Rule{v.defaultRule(s, port)}, ""
-		}
-		taken[host] = true
-		all = append(all, vh)
-	}
-	for _, host := range sortedKeys(claims) {
-		if taken[host] || v.services[host] != nil {
-			continue
-		}
-		vs := claims[host]
-		if rules := v.compile(vs, port); len(rules) > 0 {
-			all = append(all, VirtualHost{Domains: []string{host}, Rules: rules, Source: vs.Source})
+		// A port of another protocol has no rules: all goes to the service.
+		if s := v.services[host]; s.port(port) != nil {
+			h.add(host, s, []Rule{v.defaultRule(s, port)}, "")
 		}
 	}
-	return all
+	return h.all
 }
 
-// claims says which VirtualService has each host: the oldest of those that the
-// client sees, what is private to its namespace before what was exported to it
-// before what is public.
-func (v *view) claims() map[string]Object[*networking.VirtualService] {
-	claims := map[string]Object[*networking.VirtualService]{}
-	for _, vs := range v.visibleVirtualServices() {
-		if !appliesTo(vs.Spec.Gateways, vs.Namespace, v.client.Gateways) {
-			continue
+// hosts collects the virtual hosts of one port.
+type hosts struct {
+	*view
+	port     uint32
+	services map[string]*Service // that speak HTTP on the port
+	named    map[string]bool     // hosts that have their rules
+	domains  map[string]bool     // names that are taken
+	all      []VirtualHost
+}
+
+// addVirtualService adds the hosts of a VirtualService. One that yields no rule
+// for this client counts as absent.
+func (h *hosts) addVirtualService(vs *Object[*networking.VirtualService], claims map[string]*Object[*networking.VirtualService]) {
+	rules := h.compile(*vs, h.port)
+	if len(rules) == 0 {
+		return
+	}
+	var others, services []string
+	for _, host := range vs.Spec.Hosts {
+		switch {
+		case h.services[host] != nil:
+			services = append(services, host)
+		case !isWild(host):
+			others = append(others, host)
+		default:
+			// A wildcard that takes in services is for those of them that have no
+			// VirtualService of a more specific host, and for nothing else.
+			none := true
+			for _, s := range sortedKeys(h.services) {
+				if !covers(host, s) && !covers(s, host) {
+					continue
+				}
+				none = false
+				if claim, _ := mostSpecific(claims, s); claim == vs {
+					services = append(services, s)
+				}
+			}
+			if none {
+				others = append(others, host)
+			}
 		}
-		for _, host := range vs.Spec.Hosts {
-			host = v.fqdn(host, vs.Namespace)
-			if _, taken := claims[host]; !taken {
-				claims[host] = vs
+	}
+	if len(services) > 0 || h.port == httpPort || h.port == anyPort {
+		for _, host := range others {
+			h.add(host, nil, rules, vs.Source)
+		}
+	}
+	for _, host := range services {
+		h.add(host, h.services[host], rules, vs.Source)
+	}
+}
+
+// add adds a virtual host, unless that host has its rules already, with those of
+// its names that no other has. s is nil for a host that is no service.
+func (h *hosts) add(host string, s *Service, rules []Rule, source string) {
+	if h.named[host] {
+		return
+	}
+	h.named[host] = true
+	vh := VirtualHost{Rules: rules, Source: source}
+	take := func(domain string) {
+		if !h.domains[domain] {
+			h.domains[domain] = true
+			vh.Domains = append(vh.Domains, domain)
+		}
+	}
+	take(host)
+	if s != nil {
+		for _, name := range append(slices.Clone(s.aliases), host) {
+			if name != host {
+				take(name)
+			}
+			for _, other := range h.view.domains(name) {
+				// The short form of one service can be the full name of another.
+				if s := h.view.services[other]; s == nil || s.port(h.port) == nil {
+					take(other)
+				}
+			}
+		}
+		for _, a := range s.Addresses {
+			take(a)
+		}
+	}
+	if len(vh.Domains) > 0 {
+		h.all = append(h.all, vh)
+	}
+}
+
+// visibleVirtualServices are those that the client sees and that are for it, in
+// the order in which they count: what is private to its namespace before what was
+// exported to it before what is public.
+func (v *view) visibleVirtualServices() []Object[*networking.VirtualService] {
+	seen := byNearness(v.virtualServices, v.client.Namespace, func(vs *networking.VirtualService) []string {
+		return exports(vs.ExportTo, v.Mesh.GetDefaultVirtualServiceExportTo())
+	})
+	return slices.DeleteFunc(seen, func(vs Object[*networking.VirtualService]) bool {
+		return len(vs.Spec.Hosts) == 0 || !appliesTo(vs.Spec.Gateways, v.client.Gateways)
+	})
+}
+
+// firstClaims is the VirtualService that names each host first.
+func firstClaims(visible []Object[*networking.VirtualService]) map[string]*Object[*networking.VirtualService] {
+	claims := map[string]*Object[*networking.VirtualService]{}
+	for i := range visible {
+		for _, host := range visible[i].Spec.Hosts {
+			if claims[host] == nil {
+				claims[host] = &visible[i]
 			}
 		}
 	}
 	return claims
 }
 
-// visibleVirtualServices are those that the client sees, in the order in which
-// they count.
-func (v *view) visibleVirtualServices() []Object[*networking.VirtualService] {
-	class := func(vs Object[*networking.VirtualService]) int {
-		public := len(vs.Spec.ExportTo) == 0 || slices.Contains(vs.Spec.ExportTo, "*")
-		private := vs.Namespace == v.client.Namespace &&
-			(slices.Contains(vs.Spec.ExportTo, ".") || slices.Contains(vs.Spec.ExportTo, vs.Namespace))
-		switch {
-		case private:
-			return 0
-		case public:
-			return 2
-		}
-		return 1
-	}
-	var seen []Object[*networking.VirtualService]
-	for _, vs := range v.VirtualServices {
-		if len(vs.Spec.Hosts) > 0 && exportedTo(vs.Spec.ExportTo, vs.Namespace, v.client.Namespace) {
-			seen = append(seen, vs)
-		}
-	}
-	slices.SortStableFunc(seen, func(a, b Object[*networking.VirtualService]) int { return class(a) - class(b) })
-	return seen
-}
-
 // appliesTo reports whether a list of gateways takes in the client: without any
 // it is the mesh.
-func appliesTo(gateways []string, namespace string, client []string) bool {
-	if len(gateways) == 0 {
-		return len(client) == 0
+func appliesTo(gateways, client []string) bool {
+	if len(client) == 0 {
+		return len(gateways) == 0 || slices.Contains(gateways, meshGateway)
 	}
-	for _, g := range gateways {
-		if g == meshGateway {
-			if len(client) == 0 {
-				return true
-			}
-			continue
-		}
-		if slices.Contains(client, qualified(g, namespace)) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(gateways, func(g string) bool { return slices.Contains(client, g) })
 }
 
-// qualified is the namespace/name of a reference to a gateway made in namespace.
-func qualified(gateway, namespace string) string {
-	if rest, ok := strings.CutPrefix(gateway, "./"); ok {
-		return namespace + "/" + rest
+// isHTTP reports whether Istio routes requests on the port: it does where the
+// protocol is one of HTTP's, and where none is given and a proxy would look at the
+// first bytes.
+func (p *Port) isHTTP() bool {
+	switch strings.ToUpper(p.Protocol) {
+	case "TCP", "UDP", "TLS", "HTTPS", "MONGO", "REDIS", "MYSQL":
+		return false
 	}
-	if strings.Contains(gateway, "/") {
-		return gateway
-	}
-	return namespace + "/" + gateway
-}
-
-// mostSpecific is the claim with the most specific host that covers host.
-func mostSpecific[T any](claims map[string]T, host string) (found T, ok bool) {
-	if found, ok = claims[host]; ok {
-		return found, true
-	}
-	best := ""
-	for pattern, claim := range claims {
-		if covers(pattern, host) && (best == "" || moreSpecific(pattern, best)) {
-			best, found, ok = pattern, claim, true
-		}
-	}
-	return found, ok
+	return true
 }

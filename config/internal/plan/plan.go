@@ -1,10 +1,9 @@
 package plan
 
 import (
-	"errors"
-	"maps"
 	"slices"
 
+	mesh "istio.io/api/mesh/v1alpha1"
 	networking "istio.io/api/networking/v1alpha3"
 
 	"github.com/sidecarless/mesh/lb"
@@ -25,8 +24,9 @@ type Target struct {
 	Port      Port
 	Endpoints []lb.Endpoint // all of them: locality is applied by whoever balances
 	Policy    Policy
-	// Hash is what a route that leads here hashes requests by. It can be there
-	// although the cluster does not balance by hash, and the other way round.
+
+	// Hash is what a route that leads here and names the port hashes requests by. A
+	// rule's own hashes are those of its destinations.
 	Hash *networking.LoadBalancerSettings_ConsistentHashLB
 }
 
@@ -35,24 +35,22 @@ func New(w *World, c Client) (*Plan, error) {
 	v := newView(w, c)
 	p := &Plan{
 		Ports: map[uint32][]VirtualHost{}, Clusters: map[Cluster]*Target{},
-		Refuse: w.Mesh.GetOutboundTrafficPolicy() != nil && w.Mesh.OutboundTrafficPolicy.Mode.String() == "REGISTRY_ONLY",
+		Refuse: w.Mesh.GetOutboundTrafficPolicy() != nil &&
+			w.Mesh.OutboundTrafficPolicy.Mode == mesh.MeshConfig_OutboundTrafficPolicy_REGISTRY_ONLY,
 	}
 	for _, port := range v.ports() {
 		p.Ports[port] = v.hosts(port)
+		v.addTargets(p, p.Ports[port])
 	}
-	p.Other = v.hosts(0)
-	var errs []error
-	for _, hosts := range append(slices.Collect(maps.Values(p.Ports)), p.Other) {
-		for i := range hosts {
-			errs = append(errs, v.targets(p, hosts[i].Rules))
-		}
-	}
-	return p, errors.Join(errs...)
+	p.Other = v.hosts(anyPort)
+	v.addTargets(p, p.Other)
+	return p, v.err()
 }
 
-// ports are all on which a service is asked for.
+// ports are all on which a service is asked for, and the one on which hosts count
+// that are none.
 func (v *view) ports() []uint32 {
-	var all []uint32
+	all := []uint32{httpPort}
 	for _, s := range v.services {
 		for _, p := range s.Ports {
 			all = append(all, p.Number)
@@ -62,55 +60,49 @@ func (v *view) ports() []uint32 {
 	return slices.Compact(all)
 }
 
-// targets works out the clusters that rules lead to.
-func (v *view) targets(p *Plan, rules []Rule) error {
-	var errs []error
+// addTargets works out the clusters that the rules of hosts lead to.
+func (v *view) addTargets(p *Plan, hosts []VirtualHost) {
 	add := func(c Cluster) {
 		if p.Clusters[c] == nil {
-			t, err := v.target(c)
-			if t != nil {
+			if t := v.target(c); t != nil {
 				p.Clusters[c] = t
 			}
-			errs = append(errs, err)
 		}
 	}
-	for _, r := range rules {
-		for _, d := range r.Destinations {
-			add(d.Cluster)
-		}
-		for _, m := range r.Mirrors {
-			add(m.Cluster)
+	for _, vh := range hosts {
+		for _, r := range vh.Rules {
+			for _, d := range r.Destinations {
+				add(d.Cluster)
+			}
+			for _, m := range r.Mirrors {
+				add(m.Cluster)
+			}
 		}
 	}
-	return errors.Join(errs...)
 }
 
 // target is a cluster worked out, or nil when the service, port or subset does not
 // exist.
-func (v *view) target(c Cluster) (*Target, error) {
+func (v *view) target(c Cluster) *Target {
 	s := v.services[c.Host]
 	if s == nil {
-		return nil, nil
+		return nil
 	}
 	port := s.port(c.Port)
 	if port == nil {
-		return nil, nil
+		return nil
 	}
-	rule := v.ruleFor(s)
+	rule := v.policyFor(s)
 	var labels map[string]string
 	if c.Subset != "" {
 		if rule == nil || rule.subsets[c.Subset] == nil {
-			return nil, nil
+			return nil
 		}
 		labels = rule.subsets[c.Subset].Labels
 	}
-	endpoints, err := s.endpoints(port, labels)
-	if err != nil {
-		return nil, err
-	}
 	return &Target{
-		Service: s, Port: *port, Endpoints: endpoints,
+		Service: s, Port: *port, Endpoints: s.endpoints(port, labels),
 		Policy: rule.effective(c.Subset, c.Port, v.Mesh.GetDefaultTrafficPolicy()),
-		Hash:   rule.hashFor(c.Subset, c.Port),
-	}, nil
+		Hash:   v.hash(c.Host, c.Subset, c.Port),
+	}
 }

@@ -23,6 +23,12 @@ type Destination struct {
 	Cluster Cluster
 	Weight  uint32
 	Headers *networking.Headers
+
+	// Hash is a consistent hash by which requests of the rule are hashed, or nil. A
+	// proxy hashes by those of all destinations before it chooses one, and Istio
+	// looks for them apart from a cluster's policy: one can be there although the
+	// cluster does not balance by hash, and the other way round.
+	Hash *networking.LoadBalancerSettings_ConsistentHashLB
 }
 
 // A Mirror is a destination of copies.
@@ -50,14 +56,14 @@ func (v *view) compile(vs Object[*networking.VirtualService], port uint32) []Rul
 	var rules []Rule
 	for _, src := range v.rulesOf(vs) {
 		base := Rule{Name: src.route.Name, Route: src.route, Port: port, Source: src.source}
-		base.Destinations = v.destinations(src, port)
-		base.Mirrors = v.mirrors(src, port)
+		base.Destinations = v.destinations(src.route, port)
+		base.Mirrors = v.mirrors(src.route, port)
 		if len(src.route.Match) == 0 {
 			// Nothing behind a rule that takes all can be reached.
 			return append(rules, base)
 		}
 		for _, m := range src.route.Match {
-			if !v.concerns(m, vs, port) {
+			if !v.concerns(m, port) {
 				continue
 			}
 			rule := base
@@ -75,13 +81,14 @@ func (v *view) compile(vs Object[*networking.VirtualService], port uint32) []Rul
 }
 
 // concerns tests what is known of a match before any request: port, gateways and
-// the labels and namespace of the client.
-func (v *view) concerns(m *networking.HTTPMatchRequest, vs Object[*networking.VirtualService], port uint32) bool {
+// the labels and namespace of the client. Where a match names gateways, labels and
+// namespace do not count.
+func (v *view) concerns(m *networking.HTTPMatchRequest, port uint32) bool {
 	if m.Port != 0 && m.Port != port {
 		return false
 	}
 	if len(m.Gateways) > 0 {
-		return appliesTo(m.Gateways, vs.Namespace, v.client.Gateways)
+		return appliesTo(m.Gateways, v.client.Gateways)
 	}
 	return contains(v.client.Labels, m.SourceLabels) &&
 		(m.SourceNamespace == "" || m.SourceNamespace == v.client.Namespace)
@@ -105,53 +112,61 @@ func takesAll(m *networking.HTTPMatchRequest) bool {
 
 // destinations are the branches of a rule with their weights. A single one gets
 // everything whatever its weight; among several, one of weight zero gets nothing.
-func (v *view) destinations(src ruleSource, port uint32) []Destination {
+func (v *view) destinations(r *networking.HTTPRoute, port uint32) []Destination {
 	var all []Destination
-	for _, d := range src.route.Route {
+	for _, d := range r.Route {
 		weight := uint32(max(d.Weight, 0))
-		if len(src.route.Route) == 1 {
+		if len(r.Route) == 1 {
 			weight = 1
 		}
 		if weight == 0 {
 			continue
 		}
-		all = append(all, Destination{v.clusterOf(d.Destination, src.namespace, port), weight, d.Headers})
+		all = append(all, Destination{
+			Cluster: v.clusterOf(d.Destination, port), Weight: weight, Headers: d.Headers,
+			Hash: v.hash(d.Destination.GetHost(), d.Destination.GetSubset(), d.Destination.GetPort().GetNumber()),
+		})
 	}
 	return all
 }
 
-// clusterOf is the cluster that a destination names: on its port, on the only one
-// that the service has, or on the one asked for.
-func (v *view) clusterOf(d *networking.Destination, namespace string, port uint32) Cluster {
-	c := Cluster{Host: v.fqdn(d.GetHost(), namespace), Subset: d.GetSubset(), Port: port}
-	if number := d.GetPort().GetNumber(); number != 0 {
-		c.Port = number
-	} else if s := v.services[c.Host]; s != nil && len(s.Ports) == 1 {
+// clusterOf is the cluster that a destination names: on its port, or else on the
+// one asked for. Istio looks for the only port of a service just among services
+// that have the port asked for, and so finds no other one.
+func (v *view) clusterOf(d *networking.Destination, port uint32) Cluster {
+	c := Cluster{Host: v.concrete(d.GetHost()), Subset: d.GetSubset(), Port: port}
+	if d.GetPort() != nil {
+		c.Port = d.Port.Number
+	} else if s := v.services[c.Host]; s != nil && port == anyPort && len(s.Ports) == 1 {
 		c.Port = s.Ports[0].Number
 	}
 	return c
 }
 
 // mirrors are the targets of copies; a share that is not given is all.
-func (v *view) mirrors(src ruleSource, port uint32) []Mirror {
-	r := src.route
+func (v *view) mirrors(r *networking.HTTPRoute, port uint32) []Mirror {
 	var all []Mirror
+	add := func(d *networking.Destination, percent float64) {
+		if percent > 0 {
+			all = append(all, Mirror{v.clusterOf(d, port), percent})
+		}
+	}
 	if r.Mirror != nil {
-		percent := 100.0
 		switch {
 		case r.MirrorPercentage != nil:
-			percent = r.MirrorPercentage.Value
+			add(r.Mirror, r.MirrorPercentage.Value)
 		case r.MirrorPercent != nil: //nolint:staticcheck // the old field is still read
-			percent = float64(r.MirrorPercent.Value) //nolint:staticcheck
+			add(r.Mirror, float64(r.MirrorPercent.Value)) //nolint:staticcheck
+		default:
+			add(r.Mirror, 100)
 		}
-		all = append(all, Mirror{v.clusterOf(r.Mirror, src.namespace, port), percent})
 	}
 	for _, m := range r.Mirrors {
-		percent := 100.0
 		if m.Percentage != nil {
-			percent = m.Percentage.Value
+			add(m.Destination, m.Percentage.Value)
+		} else {
+			add(m.Destination, 100)
 		}
-		all = append(all, Mirror{v.clusterOf(m.Destination, src.namespace, port), percent})
 	}
 	return all
 }
@@ -159,9 +174,11 @@ func (v *view) mirrors(src ruleSource, port uint32) []Mirror {
 // defaultRule sends everything to the service.
 func (v *view) defaultRule(s *Service, port uint32) Rule {
 	return Rule{
-		Name:         "default",
-		Port:         port,
-		Destinations: []Destination{{Cluster: Cluster{Host: s.Host, Port: port}, Weight: 1}},
-		Source:       s.Source,
+		Name: "default",
+		Destinations: []Destination{{
+			Cluster: Cluster{Host: s.Host, Port: port}, Weight: 1, Hash: v.hash(s.Host, "", port),
+		}},
+		Port:   port,
+		Source: s.Source,
 	}
 }
