@@ -107,17 +107,13 @@ func (c *Config) world() *plan.World {
 		ServiceEntries:   planned(c.ServiceEntries()),
 		WorkloadEntries:  planned(c.WorkloadEntries()),
 		Gateways:         planned(c.Gateways()),
+		Services:         c.plannedServices(),
+		EndpointSlices:   c.plannedSlices(),
+		Pods:             c.plannedPods(),
 		Mesh:             c.MeshConfig().Spec,
 	}
 }
 
 func planned[T any](objects []Object[T]) []plan.Object[T] {
-	list := make([]plan.Object[T], len(objects))
-	for i, o := range objects {
-		list[i] = plan.Object[T]{
-			Namespace: o.Namespace, Name: o.Name, Labels: o.Labels, Annotations: o.Annotations,
-			Spec: o.Spec, Source: o.Source(""), Line: o.Source,
-		}
-	}
-	return list
+	return converted(objects, func(spec T) T { return spec })
 }
