@@ -31,15 +31,19 @@ func (u *update) rule(rule *plan.Rule) (http.RoundTripper, error) {
 	l.Include("spec.http.headers.response", err)
 	onOrigins, err := cors(rule)
 	l.Include("spec.http.corsPolicy", err)
-	if err := l.Err(); err != nil {
-		return nil, err
+	layers := []layer{nil, onAnswers, nil, nil, onOrigins}
+	if !u.mesh.options.FaultsInside {
+		layers[3], err = u.faults(rule)
+		l.Include("spec.http.fault", err)
 	}
-	layers := []layer{nil, onAnswers, nil, onOrigins}
 	if len(rule.Destinations) == 1 && (rule.Route.GetFault() != nil || rule.Route.GetCorsPolicy() != nil) {
 		layers[0] = named(rule.Destinations[0].Cluster.String()).layer
 	}
 	if onAnswers != nil {
 		layers[2] = mesh.ErrorsAsResponses
+	}
+	if err := l.Err(); err != nil {
+		return nil, err
 	}
 	return mesh.Chain(layers...)(last), nil
 }
@@ -114,15 +118,22 @@ func (u *update) branch(rule *plan.Rule, d *plan.Destination) (http.RoundTripper
 	l.Include("spec.http.route.headers.response", err)
 	policy, err := u.retries(rule, to)
 	l.Include("spec.http.retries", err)
-	if err := l.Err(); err != nil {
-		return nil, err
+	if policy == nil {
+		return nil, l.Err()
 	}
-	layers := []layer{onAnswer, nil, onRequest, policy.Transport, nil}
+	layers := []layer{onAnswer, nil, onRequest, policy.Transport, nil, nil}
 	if onAnswer != nil {
 		layers[1] = mesh.ErrorsAsResponses
 	}
 	if u.mesh.options.ProxyHeaders {
 		layers[4] = timeout.Announce
+	}
+	if u.mesh.options.FaultsInside {
+		layers[5], err = u.faults(rule)
+		l.Include("spec.http.fault", err)
+	}
+	if err := l.Err(); err != nil {
+		return nil, err
 	}
 	return mesh.Chain(layers...)(to), nil
 }
