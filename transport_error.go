@@ -38,12 +38,13 @@ var transportTexts = [...]struct {
 	status int
 	stage  Stage
 }{
+	{"TLS handshake timeout", ReasonConnectionTimeout, ConnectFailure, http.StatusServiceUnavailable, NotSent},
 	{"REFUSED_STREAM", ReasonRefusedStream, RemoteReset, http.StatusServiceUnavailable, NotSent},
 	{"graceful shutdown GOAWAY", ReasonRefusedStream, RemoteReset, http.StatusServiceUnavailable, NotSent},
 	{"server sent GOAWAY and closed the connection", ReasonConnectionTermination, ConnectionLost, http.StatusServiceUnavailable, MaybeProcessed},
 	{"malformed HTTP", ReasonProtocolError, ProtocolError, http.StatusBadGateway, Answered},
 	{"malformed MIME header", ReasonProtocolError, ProtocolError, http.StatusBadGateway, Answered},
-	{"malformed chunked encoding", ReasonProtocolError, ProtocolError, http.StatusBadGateway, Answered},
+	{"chunk", ReasonProtocolError, ProtocolError, http.StatusBadGateway, Answered},
 	{"invalid Read on closed", ReasonConnectionTermination, ConnectionLost, http.StatusServiceUnavailable, MaybeProcessed},
 	{"transport connection broken", ReasonProtocolError, ProtocolError, http.StatusBadGateway, Answered},
 }
@@ -82,7 +83,11 @@ func fromTransport(err error) *Error {
 	case isTLS(err):
 		return set(ReasonRemoteConnectionFailure+"|TLS_error", ConnectFailure, http.StatusServiceUnavailable, NotSent)
 	case errors.Is(err, context.DeadlineExceeded):
-		e.Details, e.Flag, e.Status, e.Stage = DetailsResponseTimeout, UpstreamTimeout, http.StatusGatewayTimeout, MaybeProcessed
+		details := DetailsResponseTimeout
+		if strings.Contains(err.Error(), "timeout awaiting response headers") {
+			details = DetailsPerTryTimeout // Transport.ResponseHeaderTimeout
+		}
+		e.Details, e.Flag, e.Status, e.Stage = details, UpstreamTimeout, http.StatusGatewayTimeout, MaybeProcessed
 		return e
 	}
 	text := err.Error()
