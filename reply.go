@@ -26,7 +26,7 @@ func WriteError(w http.ResponseWriter, r *http.Request, err error) {
 	}
 	w.WriteHeader(status)
 	if r.Method != http.MethodHead {
-		io.WriteString(w, body) //nolint:errcheck // the caller is gone, there is nobody to tell
+		io.WriteString(w, body) // the caller is gone, there is nobody to tell
 	}
 }
 
@@ -140,12 +140,15 @@ func reply(e *Error, r *http.Request) (int, http.Header, string) {
 	}
 	if isGRPC(r.Header) {
 		header["Content-Type"] = []string{"application/grpc"}
-		header["Grpc-Status"] = []string{strconv.Itoa(grpcStatus(status))}
+		if header["Grpc-Status"] == nil {
+			header["Grpc-Status"] = []string{strconv.Itoa(grpcStatus(status))}
+		}
 		if body != "" {
 			header["Grpc-Message"] = []string{grpcMessage(body)}
 		}
 		return http.StatusOK, header, ""
 	}
+	delete(header, "Grpc-Status")
 	if body != "" {
 		header["Content-Type"] = []string{"text/plain"}
 	}

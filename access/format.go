@@ -53,7 +53,7 @@ func Envoy(w io.Writer, format string) (Sink, error) {
 		defer mu.Unlock()
 		buf.Reset()
 		encode(buf, &r)
-		w.Write(buf.Bytes()) //nolint:errcheck // a log that cannot be written must not fail the request
+		w.Write(buf.Bytes()) // a log that cannot be written must not fail the request
 	}, nil
 }
 

@@ -64,7 +64,7 @@ func cors(rule *plan.Rule) (layer, error) {
 		c.Origins = append(c.Origins, valueOf(o))
 	}
 	if len(p.AllowOrigins) == 0 {
-		for _, o := range p.AllowOrigin { //nolint:staticcheck // the old field is still read
+		for _, o := range p.AllowOrigin {
 			c.Origins = append(c.Origins, valueOf(&networking.StringMatch{MatchType: &networking.StringMatch_Exact{Exact: o}}))
 		}
 	}

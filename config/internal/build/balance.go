@@ -37,7 +37,7 @@ func (u *update) balance(l *check.List, c *upstream.Config, t *plan.Target) {
 		if w.MinimumPercent != nil {
 			b.Warmup.Min = max(mesh.Percent(w.MinimumPercent.Value), 1)
 		}
-	} else if d := settings.GetWarmupDurationSecs(); d != nil && settings.GetConsistentHash() == nil { //nolint:staticcheck // the old field is still read
+	} else if d := settings.GetWarmupDurationSecs(); d != nil && settings.GetConsistentHash() == nil {
 		b.Warmup = lb.Warmup{For: d.AsDuration()}
 	}
 	u.locality(b, t)
@@ -53,7 +53,7 @@ func hashAlgorithm(h *networking.LoadBalancerSettings_ConsistentHashLB) lb.Algor
 	case *networking.LoadBalancerSettings_ConsistentHashLB_RingHash_:
 		return lb.RingHash{MinSize: int(a.RingHash.GetMinimumRingSize())}
 	}
-	return lb.RingHash{MinSize: int(h.MinimumRingSize)} //nolint:staticcheck // the old field is still read
+	return lb.RingHash{MinSize: int(h.MinimumRingSize)}
 }
 
 // hashSources are what requests are hashed by; none where nothing is said.

@@ -19,7 +19,7 @@ func (u *update) faults(rule *plan.Rule) (layer, error) {
 	if d := f.Delay; d.GetFixedDelay() != nil {
 		share := mesh.Percent(d.GetPercentage().GetValue())
 		if d.Percentage == nil {
-			share = mesh.Percent(float64(d.Percent)) //nolint:staticcheck // the old field is still read
+			share = mesh.Percent(float64(d.Percent))
 		}
 		if share > 0 {
 			c.Delay = fault.Delay{Share: share, For: d.GetFixedDelay().AsDuration()}

@@ -87,8 +87,8 @@ func mergeRoute(root, delegate *networking.HTTPRoute) *networking.HTTPRoute {
 	if m.Mirrors == nil {
 		m.Mirrors = root.Mirrors
 	}
-	if m.MirrorPercent == nil { //nolint:staticcheck // the old field is still read
-		m.MirrorPercent = root.MirrorPercent //nolint:staticcheck
+	if m.MirrorPercent == nil {
+		m.MirrorPercent = root.MirrorPercent
 	}
 	if m.MirrorPercentage == nil {
 		m.MirrorPercentage = root.MirrorPercentage

@@ -155,8 +155,8 @@ func (v *view) mirrors(r *networking.HTTPRoute, port uint32) []Mirror {
 		switch {
 		case r.MirrorPercentage != nil:
 			add(r.Mirror, r.MirrorPercentage.Value)
-		case r.MirrorPercent != nil: //nolint:staticcheck // the old field is still read
-			add(r.Mirror, float64(r.MirrorPercent.Value)) //nolint:staticcheck
+		case r.MirrorPercent != nil:
+			add(r.Mirror, float64(r.MirrorPercent.Value))
 		default:
 			add(r.Mirror, 100)
 		}
