@@ -90,14 +90,36 @@ func BenchmarkPickParallel(b *testing.B) {
 // BenchmarkEject ejects a host and takes it back.
 func BenchmarkEject(b *testing.B) {
 	for _, p := range policies {
-		b.Run(fmt.Sprintf("%s/n=100", p.name), func(b *testing.B) {
-			balancer := balanced(b, Config{Endpoints: manyEndpoints(100, p.weights...), Algorithm: p.algorithm})
-			h := balancer.Host("10.0.0.7:8080")
-			b.ReportAllocs()
-			for b.Loop() {
-				h.Eject()
-				h.Restore()
-			}
-		})
+		for _, n := range []int{100, 10_000} {
+			b.Run(fmt.Sprintf("%s/n=%d", p.name, n), func(b *testing.B) {
+				balancer := balanced(b, Config{Endpoints: manyEndpoints(n, p.weights...), Algorithm: p.algorithm})
+				h := balancer.Host("10.0.0.7:8080")
+				b.ReportAllocs()
+				for b.Loop() {
+					h.Eject()
+					balancer.settle()
+					h.Restore()
+					balancer.settle()
+				}
+			})
+		}
+	}
+}
+
+// BenchmarkSetEndpoints replaces one endpoint of many.
+func BenchmarkSetEndpoints(b *testing.B) {
+	for _, p := range policies {
+		for _, n := range []int{100, 10_000} {
+			b.Run(fmt.Sprintf("%s/n=%d", p.name, n), func(b *testing.B) {
+				all := manyEndpoints(n+1, p.weights...)
+				balancer := balanced(b, Config{Endpoints: all[:n], Algorithm: p.algorithm})
+				b.ReportAllocs()
+				for i := 0; b.Loop(); i++ {
+					if err := balancer.SetEndpoints(all[i%2 : i%2+n]); err != nil {
+						b.Fatal(err)
+					}
+				}
+			})
+		}
 	}
 }

@@ -34,10 +34,11 @@ type changes struct {
 	took atomic.Int64 // nanoseconds to build it
 }
 
-// atOnce is the time in which the tables of a [Consistent] algorithm may be built
-// by whoever changed the health of a host, which can be a request. Where the last
-// ones took longer, the next get a goroutine, and picks look out for themselves
-// until that has ended.
+// atOnce is the time in which a snapshot may be built by whoever changed the
+// health of a host, which can be a request. Where the last one took longer the
+// next gets a goroutine, and picks look out for themselves until that has ended.
+// Small sets without tables are built at once whatever a busy machine makes of
+// it.
 const atOnce = time.Millisecond
 
 // apply carries out a change and waits for it.
@@ -58,9 +59,11 @@ func (b *Balancer) healthChanged() {
 	b.changes.health = true
 	building := b.changes.building
 	b.changes.mu.Unlock()
+	s := b.current.Load()
+	large := s.conf.consistent != nil || len(s.set.hosts) >= crowd
 	switch {
 	case building: // whoever does it will see it
-	case b.current.Load().conf.consistent != nil && b.changes.took.Load() > int64(atOnce):
+	case large && b.changes.took.Load() > int64(atOnce):
 		go b.build()
 	default:
 		b.build()
@@ -118,7 +121,7 @@ func (b *Balancer) carryOut(queue []*change) {
 		}
 		close(c.done)
 	}
-	if err != nil {
+	if err != nil && b.changes.set != nil {
 		b.install(new(change)) // with what it was, as the health of hosts may have changed
 	}
 }
@@ -135,7 +138,7 @@ func (b *Balancer) install(c *change) error {
 		endpoints = c.endpoints
 	}
 	same := c.conf == nil && c.endpoints == nil
-	var said map[*Host]*Endpoint
+	var said []*Endpoint
 	if !same {
 		said = s.set.said()
 		set = newHostSet(b, conf, s.set, endpoints, time.Now().UnixNano())
@@ -144,8 +147,8 @@ func (b *Balancer) install(c *change) error {
 	next, err := newSnapshot(conf, set, b.current.Load(), same, start.UnixNano())
 	s.took.Store(int64(time.Since(start)))
 	if err != nil {
-		if !same {
-			s.set.restore(said, s.conf.warmupOrNil())
+		if !same && s.set != nil {
+			s.set.restore(said, s.conf.warmup)
 		}
 		var l check.List
 		l.Include("Algorithm", err)
@@ -158,14 +161,6 @@ func (b *Balancer) install(c *change) error {
 		tellChanged(conf, before, set)
 	}
 	return nil
-}
-
-// warmupOrNil is the warm-up of a configuration, which may be nil.
-func (k *compiled) warmupOrNil() *Warmup {
-	if k == nil {
-		return nil
-	}
-	return k.warmup
 }
 
 // tellChanged lets go of the hosts that are no longer in the set, and tells

@@ -161,21 +161,23 @@ func checkEndpoints(endpoints []Endpoint, weighted bool) error {
 	places := make(map[place]weights)
 	for i := range endpoints {
 		e := &endpoints[i]
-		field := index("Endpoints", i)
+		report := func(field string, value any, format string, args ...any) {
+			l.Add(index("Endpoints", i)+"."+field, value, format, args...)
+		}
 		if _, port, err := net.SplitHostPort(e.Addr); err != nil || port == "" {
-			l.Add(field+".Addr", e.Addr, `must be a host and a port, such as "10.0.0.1:8080" or "[::1]:8080"`)
+			report("Addr", e.Addr, `must be a host and a port, such as "10.0.0.1:8080" or "[::1]:8080"`)
 		} else if first, again := seen[e.Addr]; again {
-			l.Add(field+".Addr", e.Addr, "is that of Endpoints[%d], too", first)
+			report("Addr", e.Addr, "is that of Endpoints[%d], too", first)
 		}
 		seen[e.Addr] = i
 		at := place{e.Priority, e.Locality}
 		w, known := places[at]
 		if weighted && known && w.locality != e.LocalityWeight {
-			l.Add(field+".LocalityWeight", e.LocalityWeight, "must be that of the others in locality %q, which is %d", e.Locality.String(), w.locality)
+			report("LocalityWeight", e.LocalityWeight, "must be that of the others in locality %q, which is %d", e.Locality.String(), w.locality)
 		}
 		w.sum, w.locality = w.sum+uint64(e.weight()), e.LocalityWeight
 		if w.sum > 1<<32-1 {
-			l.Add(field+".Weight", e.Weight, "makes the weights in locality %q add up to more than 4294967295", e.Locality.String())
+			report("Weight", e.Weight, "makes the weights in locality %q add up to more than 4294967295", e.Locality.String())
 			w.sum = 0
 		}
 		places[at] = w

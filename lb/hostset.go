@@ -66,25 +66,25 @@ func (s *hostSet) find(addr string) *Host {
 	return s.byAddr[addr]
 }
 
-// restore tells hosts again what the endpoints of the set before said, after a
-// new one turned out to be of no use.
-func (s *hostSet) restore(endpoints map[*Host]*Endpoint, warmup *Warmup) {
-	for h, e := range endpoints {
-		h.say(e)
-		h.warmup.Store(warmup)
-	}
-}
-
 // said is what the set's hosts say now, for restore.
-func (s *hostSet) said() map[*Host]*Endpoint {
+func (s *hostSet) said() []*Endpoint {
 	if s == nil {
 		return nil
 	}
-	m := make(map[*Host]*Endpoint, len(s.hosts))
-	for _, h := range s.hosts {
-		m[h] = h.endpoint.Load()
+	said := make([]*Endpoint, len(s.hosts))
+	for i, h := range s.hosts {
+		said[i] = h.endpoint.Load()
 	}
-	return m
+	return said
+}
+
+// restore makes hosts say again what they did, after a set that was to follow
+// turned out to be of no use.
+func (s *hostSet) restore(said []*Endpoint, warmup *Warmup) {
+	for i, e := range said {
+		s.hosts[i].say(e)
+		s.hosts[i].warmup.Store(warmup)
+	}
 }
 
 // group fills in s.groups.
