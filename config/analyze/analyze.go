@@ -1,0 +1,110 @@
+package analyze
+
+import (
+	"cmp"
+	"io/fs"
+	"slices"
+
+	"github.com/sidecarless/mesh/config/istio"
+)
+
+// The codes that only this package has. Those of istioctl analyze are used with
+// its meaning.
+const (
+	CodeHiddenRule      = "MESH0101" // a rule that earlier ones leave no request
+	CodeRetryBudget     = "MESH0102" // retries that cannot fit the timeout
+	CodeNeverEjects     = "MESH0103" // outlier detection that can never eject
+	CodeEmptySubset     = "MESH0104" // a subset that no endpoint belongs to
+	CodeStarved         = "MESH0105" // a destination that gets nothing
+	CodeDoubleSlash     = "MESH0106" // a rewrite that makes // of a path
+	CodeDroppedBlock    = "MESH0107" // a policy that drops a wider one's setting
+	CodeNeverMatches    = "MESH0108" // a match that no request can have
+	CodeUnsticky        = "MESH0109" // hashing whose choice a split comes before
+	CodeFaultsUnretried = "MESH0110" // retries that do not see the faults of their rule
+)
+
+// A Finding is one thing to say about a resource.
+type Finding struct {
+	Code     string      `json:"code"`
+	Level    istio.Level `json:"level"`
+	Resource string      `json:"resource"` // "Kind namespace/name"; without the namespace where the document names none
+	File     string      `json:"file"`
+	Line     int         `json:"line"`
+	Message  string      `json:"message"` // what is, and what will happen
+	Advice   string      `json:"advice,omitempty"`
+}
+
+// Files reads and analyzes files and folders, see [istio.ParseFiles].
+func Files(paths ...string) []Finding {
+	c, _ := istio.ParseFiles(paths...) // what is wrong is among the findings
+	return Config(c)
+}
+
+// FS reads and analyzes files of a file system, see [istio.ParseFS].
+func FS(fsys fs.FS, globs ...string) []Finding {
+	c, _ := istio.ParseFS(fsys, globs...)
+	return Config(c)
+}
+
+// Config analyzes documents that were read. The findings come in the order of
+// files and lines.
+func Config(c *istio.Config) []Finding {
+	a := newAnalysis(c)
+	a.documents(c)
+	a.deprecations()
+	a.destinations()
+	a.meshHosts()
+	a.boundGateways()
+	a.ingressRules()
+	a.claims()
+	a.destinationRules()
+	a.subsetPods()
+	a.gatewayPods()
+	a.gatewayCertificates()
+	a.gatewayConflicts()
+	a.serviceEntries()
+	a.policies()
+	a.hiddenRules()
+	a.routes()
+	a.ejection()
+	a.emptySubsets()
+	a.droppedBlocks()
+	slices.SortStableFunc(a.findings, func(x, y Finding) int {
+		return cmp.Or(cmp.Compare(x.File, y.File), cmp.Compare(x.Line, y.Line), cmp.Compare(x.Code, y.Code))
+	})
+	return a.findings
+}
+
+// documents takes over what was found while reading.
+func (a *analysis) documents(c *istio.Config) {
+	for f := range c.Findings() {
+		message := f.Reason
+		if f.Field != "" {
+			message = f.Field + ": " + message
+		}
+		found := Finding{Code: f.Code, Level: f.Level, Line: f.Line, Message: message, File: f.Source}
+		if f.Resource != nil {
+			found.Resource, found.File = nameOf(f.Resource), f.Resource.File
+			a.unreachable[f.Resource] = a.unreachable[f.Resource] || f.Code == istio.CodeUnreachable
+		}
+		a.findings = append(a.findings, found)
+	}
+}
+
+// add notes a finding about a field of a resource.
+func (a *analysis) add(code string, level istio.Level, r *istio.Resource, field, message, advice string) {
+	a.findings = append(a.findings, Finding{
+		Code: code, Level: level, Resource: nameOf(r), File: r.File, Line: r.LineOf(field), Message: message, Advice: advice,
+	})
+}
+
+// nameOf names a resource as istioctl does.
+func nameOf(r *istio.Resource) string {
+	if r.HasNamespace() && r.Namespace != "" {
+		return r.Kind + " " + r.Namespace + "/" + r.Name
+	}
+	return r.Kind + " " + r.Name
+}
+
+// fullName is the namespace and name of a resource.
+func fullName(r *istio.Resource) string { return r.Namespace + "/" + r.Name }
