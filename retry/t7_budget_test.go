@@ -53,8 +53,8 @@ func TestT7ABudgetAllowsRetriesAtLittleTraffic(t *testing.T) {
 	})
 }
 
-// burst sends n requests at once to a server whose first n answers fail, each
-// after 100 ms, and whose further ones take longer. It returns how many requests
+// burst sends n requests at once to a server whose first n answers fail, one
+// after the other after 100 ms, and whose further ones take longer. It returns how many requests
 // the server saw and how many answers have each flag.
 func burst(t *testing.T, n int, budget *retry.Budget) (seen int, flags map[mesh.Flag]int) {
 	config := envoyConfig()
@@ -64,7 +64,7 @@ func burst(t *testing.T, n int, budget *retry.Budget) (seen int, flags map[mesh.
 	var requests atomic.Int32
 	rt := policy.Transport(roundTripper(func(r *http.Request) (*http.Response, error) {
 		if k := requests.Add(1); int(k) <= n {
-			time.Sleep(100 * time.Millisecond)
+			time.Sleep(100*time.Millisecond + time.Duration(k))
 			return mesh.ResponseFor(r, &mesh.Error{Status: 503}), nil
 		}
 		time.Sleep(400 * time.Millisecond)
