@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"sync"
 	"testing"
 
 	"github.com/cespare/xxhash/v2"
@@ -160,4 +161,33 @@ func TestWithHashingAClientKeepsItsPriority(t *testing.T) {
 		}
 	}
 	require.InDelta(t, 560, first, 60)
+}
+
+func TestAttemptsOfOneRequestCanBeMadeAtTheSameTime(t *testing.T) {
+	b := balanced(t, Config{
+		Name: "reviews", Endpoints: manyEndpoints(5), Algorithm: RingHash{},
+		Hash: []HashSource{{Cookie: &HashCookie{Name: "session", Issue: true}}},
+	})
+	transport := b.Transport(roundTripper(func(r *http.Request) (*http.Response, error) { return answer(r, 200), nil }))
+	for range 50 {
+		caller, _ := http.NewRequest("GET", "http://reviews/", nil)
+		f, first := flow.Ensure(caller)
+		_, hedge := f.Next(f, first, 2)
+		var all sync.WaitGroup
+		for _, r := range []*http.Request{first, hedge} {
+			all.Go(func() {
+				res, err := transport.RoundTrip(r)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				res.Body.Close()
+			})
+		}
+		all.Wait()
+		require.Equal(t, 2, f.Attempts())
+	}
+	for h := range b.Hosts() {
+		require.Zero(t, h.Active())
+	}
 }
