@@ -23,10 +23,12 @@ const (
 // that nothing is repeated behind the back of those who count attempts.
 type dialer struct {
 	transport *http.Transport
-	dial      func(ctx context.Context, network, addr string) (net.Conn, error)
+	dial      atomic.Pointer[dialFunc]
 	tls       *tls.Config // the template; never nil
 	always    bool        // TLS whatever the request asks for
 }
+
+type dialFunc = func(ctx context.Context, network, addr string) (net.Conn, error)
 
 // A target is where a connection leads. Its TLS is verified against name, which
 // is the service's and not the endpoint's; without a name it is plain text.
@@ -45,11 +47,9 @@ type opening struct {
 
 type openingKey struct{}
 
-func newDialer(c Connections, tlsConfig *tls.Config, dial func(ctx context.Context, network, addr string) (net.Conn, error)) *dialer {
-	if dial == nil {
-		dial = new(net.Dialer).DialContext
-	}
-	d := &dialer{dial: dial}
+func newDialer(c Connections, tlsConfig *tls.Config, dial dialFunc) *dialer {
+	d := new(dialer)
+	d.setDial(dial)
 	if tlsConfig != nil {
 		d.tls, d.always = tlsConfig.Clone(), true
 	} else {
@@ -85,6 +85,14 @@ func newDialer(c Connections, tlsConfig *tls.Config, dial func(ctx context.Conte
 	return d
 }
 
+// setDial is for connections that are made from now on.
+func (d *dialer) setDial(dial dialFunc) {
+	if dial == nil {
+		dial = new(net.Dialer).DialContext
+	}
+	d.dial.Store(&dial)
+}
+
 // mayHTTP2 reports whether a connection to t may turn out to be HTTP/2.
 func (d *dialer) mayHTTP2(t target) bool {
 	if t.name == "" {
@@ -106,7 +114,7 @@ func (d *dialer) open(ctx context.Context, o *opening) (*http.ClientConn, error)
 
 func (d *dialer) dialPlain(ctx context.Context, network, _ string) (net.Conn, error) {
 	o, _ := ctx.Value(openingKey{}).(*opening)
-	c, err := d.dial(ctx, network, o.to.addr)
+	c, err := (*d.dial.Load())(ctx, network, o.to.addr)
 	if err != nil {
 		return nil, err
 	}

@@ -451,7 +451,7 @@ func TestACertainlyUnsentRequestMovesToAnotherConnection(t *testing.T) {
 
 	t.Run("but not one whose body is gone", func(t *testing.T) {
 		dials.Store(0)
-		p := testPool(t, Connections{}, nil, breaker.LimitsConfig{}, p.dialer.dial)
+		p := testPool(t, Connections{}, nil, breaker.LimitsConfig{}, *p.dialer.dial.Load())
 		_, err := fetch(t, p, s.addr())
 		require.NoError(t, err)
 		body := &countedBody{Reader: strings.NewReader("once")}

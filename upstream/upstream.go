@@ -30,10 +30,11 @@ type Upstream struct {
 
 	mu      sync.Mutex // one change at a time; guards what follows
 	config  Config
+	closed  bool
 	old     sync.WaitGroup // pools that are being drained
 	ending  context.Context
 	end     context.CancelFunc
-	changed chan struct{} // health checks begin anew
+	changed chan struct{} // told when there are other hosts to check
 }
 
 // A sender is the chain of layers, and the connections at its end.
@@ -117,6 +118,11 @@ func (u *Upstream) hostsChanged(removed bool) {
 	if s := u.send.Load(); removed && s != nil && s.pool != nil {
 		s.pool.retain(func(addr string) bool { return u.balancer.Host(addr) != nil })
 	}
+	u.tellRun()
+}
+
+// tellRun wakes up [Upstream.Run] to look at what has changed.
+func (u *Upstream) tellRun() {
 	select {
 	case u.changed <- struct{}{}:
 	default:
@@ -168,7 +174,7 @@ func (u *Upstream) Update(c Config) error {
 	}
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	if u.ending.Err() != nil {
+	if u.closed {
 		return closedError()
 	}
 	err := errors.Join(
@@ -181,9 +187,11 @@ func (u *Upstream) Update(c Config) error {
 	var keep *pool
 	if sameConnections(u.config, c) {
 		keep = before.pool
+		keep.dialer.setDial(c.Dial)
 	}
 	u.config = c
 	u.send.Store(u.sender(c, keep))
+	u.tellRun()
 	if before.pool != nil && keep == nil {
 		u.old.Go(func() { before.pool.Shutdown(u.ending) })
 	}
@@ -191,10 +199,9 @@ func (u *Upstream) Update(c Config) error {
 }
 
 // sameConnections reports whether connections made for a can go on being used for
-// b. Functions cannot be compared: a new Dial means new connections.
+// b. A new Dial is for new ones.
 func sameConnections(a, b Config) bool {
-	return a.Connections == b.Connections && a.Dial == nil && b.Dial == nil && a.TLS == b.TLS &&
-		a.Transport == nil && b.Transport == nil
+	return a.Connections == b.Connections && a.TLS == b.TLS && a.Transport == nil && b.Transport == nil
 }
 
 // SetEndpoints replaces the endpoints, all or nothing. Requests under way to those
@@ -210,8 +217,10 @@ func (u *Upstream) SetEndpoints(endpoints []lb.Endpoint) error {
 }
 
 // Shutdown refuses further requests, waits until those under way have ended or ctx
-// ends, and closes everything.
+// ends, and closes everything. For requests sent by a [Config.Transport] it does
+// not wait.
 func (u *Upstream) Shutdown(ctx context.Context) error {
+	u.refuse()
 	var err error
 	if s := u.send.Load(); s.pool != nil {
 		err = s.pool.Shutdown(ctx)
@@ -219,18 +228,38 @@ func (u *Upstream) Shutdown(ctx context.Context) error {
 	return errors.Join(err, u.Close())
 }
 
-// Close ends all connections, those in use included. It may be called more than
-// once.
+// Close refuses further requests and ends all connections, those in use included.
+// It may be called more than once.
 func (u *Upstream) Close() error {
+	u.end()
+	u.refuse()
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	u.end()
 	u.old.Wait()
 	err := u.detector.Close()
 	if s := u.send.Load(); s.pool != nil {
 		err = errors.Join(err, s.pool.Close())
 	}
 	return err
+}
+
+// refuse lets no further request in.
+func (u *Upstream) refuse() {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.closed = true
+	u.send.Store(&sender{chain: refusing{}, pool: u.send.Load().pool})
+}
+
+// refusing is an upstream that was closed.
+type refusing struct{}
+
+// RoundTrip implements http.RoundTripper.
+func (refusing) RoundTrip(r *http.Request) (*http.Response, error) {
+	if r.Body != nil {
+		r.Body.Close()
+	}
+	return nil, closedError()
 }
 
 // Stats is what an upstream has done.
