@@ -136,21 +136,22 @@ func isToken(s string) bool {
 }
 
 // apply changes h, the headers of what s shows.
-func (c changes) apply(h http.Header, s *scope) {
+func (c changes) apply(h http.Header, s scope) {
 	for i := range c {
 		c[i].apply(h, s)
 	}
 }
 
-func (l *level) apply(h http.Header, s *scope) {
+func (l *level) apply(h http.Header, s scope) {
 	for _, name := range l.remove {
 		delete(h, name)
 	}
 	var evaluated []string
 	if l.commands {
+		s := s // only commands need it on the heap
 		evaluated = make([]string, len(l.values))
 		for i := range l.values {
-			evaluated[i] = l.values[i].eval(s)
+			evaluated[i] = l.values[i].eval(&s)
 		}
 	}
 	for i := range l.values {

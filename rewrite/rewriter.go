@@ -114,7 +114,7 @@ func (s *rules) change(r *http.Request, served bool) {
 	v := match.ViewOf(r)
 	path := v.Path()
 	if len(s.request) > 0 {
-		s.request.apply(r.Header, &scope{r: r})
+		s.request.apply(r.Header, scope{r: r})
 	}
 	if s.path != nil {
 		if s.originals {
