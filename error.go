@@ -23,7 +23,7 @@ type Error struct {
 	Endpoint string // the address of the last attempt
 	Retried  bool   // there were attempts before; Envoy's text for a reset then says so
 
-	Header http.Header // further headers of the reply, such as Retry-After; may be nil
+	Header http.Header // further headers of the reply, such as Retry-After; a Grpc-Status is for gRPC callers alone; may be nil
 	Err    error       // the cause; may be nil
 }
 

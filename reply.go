@@ -140,6 +140,7 @@ func reply(e *Error, r *http.Request) (int, http.Header, string) {
 	}
 	if isGRPC(r.Header) {
 		header["Content-Type"] = []string{"application/grpc"}
+		header["Content-Length"] = []string{"0"}
 		if header["Grpc-Status"] == nil {
 			header["Grpc-Status"] = []string{strconv.Itoa(grpcStatus(status))}
 		}
