@@ -69,6 +69,7 @@ func Config(c *istio.Config) []Finding {
 	a.ejection()
 	a.emptySubsets()
 	a.droppedBlocks()
+	a.findLines()
 	slices.SortStableFunc(a.findings, func(x, y Finding) int {
 		return cmp.Or(cmp.Compare(x.File, y.File), cmp.Compare(x.Line, y.Line), cmp.Compare(x.Code, y.Code))
 	})
@@ -78,13 +79,11 @@ func Config(c *istio.Config) []Finding {
 // documents takes over what was found while reading.
 func (a *analysis) documents(c *istio.Config) {
 	for f := range c.Findings() {
-		message := f.Reason
-		if f.Field != "" {
-			message = f.Field + ": " + message
-		}
-		found := Finding{Code: f.Code, Level: f.Level, Line: f.Line, Message: message, File: f.Source}
+		problem := *f.Problem
+		problem.Source = "" // which file, line and resource say already
+		found := Finding{Code: f.Code, Level: f.Level, File: f.File, Line: f.Line, Message: problem.Error()}
 		if f.Resource != nil {
-			found.Resource, found.File = nameOf(f.Resource), f.Resource.File
+			found.Resource = nameOf(f.Resource)
 			a.unreachable[f.Resource] = a.unreachable[f.Resource] || f.Code == istio.CodeUnreachable
 		}
 		a.findings = append(a.findings, found)
@@ -93,9 +92,24 @@ func (a *analysis) documents(c *istio.Config) {
 
 // add notes a finding about a field of a resource.
 func (a *analysis) add(code string, level istio.Level, r *istio.Resource, field, message, advice string) {
-	a.findings = append(a.findings, Finding{
-		Code: code, Level: level, Resource: nameOf(r), File: r.File, Line: r.LineOf(field), Message: message, Advice: advice,
-	})
+	a.fields[r] = append(a.fields[r], place{len(a.findings), field})
+	a.findings = append(a.findings, Finding{Code: code, Level: level, Resource: nameOf(r), File: r.File, Message: message, Advice: advice})
+}
+
+// A place is a finding and the field it is about.
+type place struct {
+	finding int
+	field   string
+}
+
+// findLines notes the lines of the fields, reading each document once.
+func (a *analysis) findLines() {
+	for r, places := range a.fields {
+		lines := r.Lines()
+		for _, p := range places {
+			a.findings[p.finding].Line = lines(p.field)
+		}
+	}
 }
 
 // nameOf names a resource as istioctl does.

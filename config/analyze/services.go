@@ -10,8 +10,17 @@ import (
 	"github.com/sidecarless/mesh/config/istio"
 )
 
-// deprecations names settings that are withdrawn.
+// deprecations names settings and kinds that are withdrawn.
 func (a *analysis) deprecations() {
+	for _, d := range a.definitions {
+		switch d.Spec.Kind {
+		case "ClusterRbacConfig", "RbacConfig", "ServiceRole", "ServiceRoleBinding":
+			if d.Spec.Group == "rbac.istio.io" {
+				a.add("IST0002", istio.Warning, d.Resource, "spec.names.kind",
+					fmt.Sprintf("Deprecated: Custom resource type %s %s is removed", d.Spec.Group, d.Spec.Kind), "write an AuthorizationPolicy")
+			}
+		}
+	}
 	for _, vs := range a.virtualServices {
 		for i, r := range vs.Spec.Http {
 			if r.GetFault().GetDelay().GetPercent() > 0 { //nolint:staticcheck // it is withdrawn, and this says so

@@ -15,7 +15,8 @@ import (
 // they could be read.
 type analysis struct {
 	findings    []Finding
-	unreachable map[*istio.Resource]bool // reading has said that a rule of it is not reached
+	fields      map[*istio.Resource][]place // what findings are about, to look up their lines
+	unreachable map[*istio.Resource]bool    // reading has said that a rule of it is not reached
 
 	mesh            *meshconfig.MeshConfig
 	services        []istio.Object[*istio.Service]
@@ -27,12 +28,14 @@ type analysis struct {
 	sidecars        []istio.Object[*networking.Sidecar]
 	authorizations  []istio.Object[*security.AuthorizationPolicy]
 	authentications []istio.Object[*security.RequestAuthentication]
+	definitions     []istio.Object[*istio.CustomResourceDefinition]
 	namespaces      map[string]map[string]string // their labels, by name
 	nodes           map[string]map[string]string // likewise
 	pods            []pod
 	kubernetes      bool // Pods or Services are among the documents
 
-	hosts map[scopedHost]*known // services, by who sees them and their full name
+	hosts     map[scopedHost]*known // services, by who sees them and their full name
+	wildcards []scopedHost          // those of hosts that begin with *
 }
 
 // A pod is a Pod, or what a Deployment or its like would make.
@@ -56,6 +59,7 @@ const everybody = "*"
 // ingress gateway, so that whoever uses that need not bring its Pod along.
 func newAnalysis(c *istio.Config) *analysis {
 	a := &analysis{
+		fields:          map[*istio.Resource][]place{},
 		unreachable:     map[*istio.Resource]bool{},
 		mesh:            c.MeshConfig().Spec,
 		services:        all[*istio.Service](c),
@@ -67,6 +71,7 @@ func newAnalysis(c *istio.Config) *analysis {
 		sidecars:        all[*networking.Sidecar](c),
 		authorizations:  all[*security.AuthorizationPolicy](c),
 		authentications: all[*security.RequestAuthentication](c),
+		definitions:     all[*istio.CustomResourceDefinition](c),
 		namespaces:      map[string]map[string]string{},
 		nodes:           map[string]map[string]string{},
 		hosts:           map[scopedHost]*known{},
@@ -120,7 +125,11 @@ func (a *analysis) indexHosts() {
 		}
 		for _, host := range se.Spec.Hosts {
 			for _, scope := range scopes(se.Spec.ExportTo, se.Namespace) {
-				a.hosts[scopedHost{scope, fqdn(host, se.Namespace)}] = k
+				at := scopedHost{scope, fqdn(host, se.Namespace)}
+				a.hosts[at] = k
+				if strings.HasPrefix(host, "*") {
+					a.wildcards = append(a.wildcards, at)
+				}
 			}
 		}
 	}
@@ -163,10 +172,9 @@ func (a *analysis) lookup(host, namespace string, exports []string) *known {
 			return k
 		}
 	}
-	for at, k := range a.hosts {
-		suffix, wild := strings.CutPrefix(at.host, "*")
-		if wild && (at.scope == everybody || at.scope == namespace) && strings.HasSuffix(strings.TrimPrefix(host, "*"), suffix) {
-			return k
+	for _, at := range a.wildcards {
+		if (at.scope == everybody || at.scope == namespace) && strings.HasSuffix(strings.TrimPrefix(host, "*"), at.host[1:]) {
+			return a.hosts[at]
 		}
 	}
 	return nil

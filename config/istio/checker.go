@@ -67,7 +67,7 @@ func (c *checker) report(code string, level Level, field string, line int, value
 			Source: fmt.Sprintf("%s:%d: %s", c.res.File, line, c.res.Key()),
 			Field:  field, Value: value, Reason: reason,
 		},
-		Code: code, Level: level, Resource: c.res, Line: line,
+		Code: code, Level: level, Resource: c.res, File: c.res.File, Line: line,
 	})
 }
 

@@ -114,7 +114,7 @@ func (c *checker) outlierDetection(p *path, o *networking.OutlierDetection) {
 	}
 	c.duration(p.field("baseEjectionTime"), o.BaseEjectionTime)
 	c.duration(p.field("interval"), o.Interval)
-	if n := o.ConsecutiveErrors; n != 0 { //nolint:staticcheck // it is withdrawn, and this says so
+	if n := o.ConsecutiveErrors; n != 0 {
 		inForce := "consecutive5xxErrors is in force, with its default of 5"
 		if o.Consecutive_5XxErrors != nil {
 			inForce = "consecutive5xxErrors is in force"

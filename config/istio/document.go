@@ -65,7 +65,7 @@ func (d *document) parse() (*yaml.Node, error) {
 func (d *document) unreadable(line int, reason string) *Finding {
 	return &Finding{
 		Problem: &mesh.Problem{Source: fmt.Sprintf("%s:%d", d.file, d.line+line), Reason: reason},
-		Code:    CodeUnreadable, Level: Error, Line: d.line + line,
+		Code:    CodeUnreadable, Level: Error, File: d.file, Line: d.line + line,
 	}
 }
 

@@ -49,8 +49,8 @@ func (c *checker) abort(p *path, a *networking.HTTPFaultInjection_Abort) {
 
 func (c *checker) delay(p *path, d *networking.HTTPFaultInjection_Delay) {
 	c.faultShare(p.field("percentage"), d.Percentage)
-	if d.Percent < 0 || d.Percent > 100 { //nolint:staticcheck // Istio still honours the old field
-		c.pointless(p.field("percent"), d.Percent, "must be 0 to 100 per cent") //nolint:staticcheck
+	if d.Percent < 0 || d.Percent > 100 {
+		c.pointless(p.field("percent"), d.Percent, "must be 0 to 100 per cent")
 	}
 	switch kind := d.HttpDelayType.(type) {
 	case *networking.HTTPFaultInjection_Delay_FixedDelay:

@@ -36,7 +36,8 @@ type Finding struct {
 	Code     string
 	Level    Level
 	Resource *Resource // the object it is about; nil for a document that holds none
-	Line     int       // in the file of the resource
+	File     string
+	Line     int // from 1; 0 for a file that cannot be read
 }
 
 // Unwrap lets [mesh.Problems] find the problem.

@@ -98,7 +98,7 @@ func (c *checker) serverPort(p *path, port *networking.Port, bind string) bool {
 	if port.Number > 0 || !strings.HasPrefix(bind, "unix://") {
 		c.port(p.field("number"), port.Number)
 	}
-	if port.TargetPort > 0 { //nolint:staticcheck // it is withdrawn, and this says so
+	if port.TargetPort > 0 {
 		c.refuse(p.field("targetPort"), nil, "means nothing in a Gateway; leave it out")
 	}
 	if port.Name == "" {

@@ -90,6 +90,8 @@ var kinds = map[string]kind{
 	"StatefulSet":   {group: "apps", versions: []string{"v1"}, kubernetes: readWorkload},
 	"DaemonSet":     {group: "apps", versions: []string{"v1"}, kubernetes: readWorkload},
 	"ReplicaSet":    {group: "apps", versions: []string{"v1"}, kubernetes: readWorkload},
+
+	"CustomResourceDefinition": {group: "apiextensions.k8s.io", versions: []string{"v1", "v1beta1"}, kubernetes: readDefinition},
 }
 
 // sidecarKind is read for its outboundTrafficPolicy alone.

@@ -87,3 +87,9 @@ type Secret struct {
 type ConfigMap struct {
 	Data map[string]string `yaml:"data"`
 }
+
+// A CustomResourceDefinition names a kind that a cluster knows.
+type CustomResourceDefinition struct {
+	Group string
+	Kind  string
+}

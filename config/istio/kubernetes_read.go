@@ -112,6 +112,18 @@ func podOf(spec podSpec, labels, annotations map[string]string) *Pod {
 	return p
 }
 
+func readDefinition(d *decoder, all *mapping) any {
+	d.res.Namespace = ""
+	var spec struct {
+		Group string `yaml:"group"`
+		Names struct {
+			Kind string `yaml:"kind"`
+		} `yaml:"names"`
+	}
+	d.into(all, "spec", &spec)
+	return &CustomResourceDefinition{Group: spec.Group, Kind: spec.Names.Kind}
+}
+
 // yamlError is the first complaint of the YAML package.
 func yamlError(err error) string {
 	if typed, ok := err.(*yaml.TypeError); ok && len(typed.Errors) > 0 {

@@ -33,7 +33,7 @@ func (c *checker) loadBalancer(p *path, lb *networking.LoadBalancerSettings, out
 			c.refuse(at.field("minimumPercent"), w.MinimumPercent.GetValue(), "must be at most 100")
 		}
 	}
-	c.atLeastMillisecond(p.field("warmupDurationSecs"), lb.WarmupDurationSecs) //nolint:staticcheck // still honoured
+	c.atLeastMillisecond(p.field("warmupDurationSecs"), lb.WarmupDurationSecs)
 }
 
 func (c *checker) consistentHash(p *path, h *networking.LoadBalancerSettings_ConsistentHashLB) {
@@ -59,7 +59,7 @@ func (c *checker) consistentHash(p *path, h *networking.LoadBalancerSettings_Con
 			seen[a.Name] = true
 		}
 	}
-	if n := h.MinimumRingSize; n != 0 { //nolint:staticcheck // still honoured
+	if n := h.MinimumRingSize; n != 0 {
 		at := p.field("minimumRingSize")
 		c.warn(at, nil, "is out of date; write ringHash: {minimumRingSize: %d}", n)
 		if h.HashAlgorithm != nil {

@@ -144,7 +144,7 @@ func isConfigFile(name string) bool {
 func (l *loader) missing(name string, err error) {
 	l.findings = append(l.findings, &Finding{
 		Problem: &mesh.Problem{Source: name, Reason: "cannot be read: " + err.Error()},
-		Code:    CodeUnreadable, Level: Error,
+		Code:    CodeUnreadable, Level: Error, File: name,
 	})
 }
 

@@ -295,7 +295,7 @@ func TestAKindThatCannotBeCarriedOutIsSkippedOnRequest(t *testing.T) {
 
 func TestADeprecatedSettingSaysWhatIsInForce(t *testing.T) {
 	c := parse(t, policy("    outlierDetection: {consecutiveErrors: 3}\n"))
-	require.Equal(t, int32(3), c.DestinationRules()[0].Spec.TrafficPolicy.OutlierDetection.ConsecutiveErrors) //nolint:staticcheck // the test is of it
+	require.Equal(t, int32(3), c.DestinationRules()[0].Spec.TrafficPolicy.OutlierDetection.ConsecutiveErrors)
 	var findings []*Finding
 	for f := range c.Findings() {
 		findings = append(findings, f)

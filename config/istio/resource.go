@@ -64,16 +64,18 @@ func (r *Resource) Problem(field string, value any, reason string) *mesh.Problem
 
 // LineOf is the line of the file where a field stands, such as
 // "spec.http[2].timeout", or else the nearest thing around it. It reads the
-// document again, so it is for messages, not for the way of a request.
-func (r *Resource) LineOf(field string) int {
-	root, err := r.doc.parse()
-	if err != nil || root == nil {
-		return r.Line
-	}
-	for _, o := range objectsIn(root) {
-		if o.item == r.item {
-			return r.doc.line + locate(o.node, field)
+// document again, so it is for messages, not for the way of a request; for many
+// fields at once use [Resource.Lines].
+func (r *Resource) LineOf(field string) int { return r.Lines()(field) }
+
+// Lines reads the document once and returns LineOf for it.
+func (r *Resource) Lines() func(field string) int {
+	if root, err := r.doc.parse(); err == nil && root != nil {
+		for _, o := range objectsIn(root) {
+			if o.item == r.item {
+				return func(field string) int { return r.doc.line + locate(o.node, field) }
+			}
 		}
 	}
-	return r.Line
+	return func(string) int { return r.Line }
 }
