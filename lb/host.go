@@ -27,17 +27,17 @@ const (
 
 // background is what is needed less often.
 type background struct {
-	addr     string
-	endpoint atomic.Pointer[Endpoint]
-	owner    atomic.Pointer[Balancer] // nil once removed
-	attached atomic.Pointer[attachment]
-	warmup   atomic.Pointer[Warmup]
-	joined   atomic.Int64  // when its warm-up began, in Unix nanoseconds
-	weight   atomic.Uint32 // the endpoint's
-	failures atomic.Uint64
+	weight  atomic.Uint32 // the endpoint's
+	warmup  atomic.Pointer[Warmup]
+	joined  atomic.Int64 // when its warm-up began, in Unix nanoseconds
+	latency estimate
 
+	addr      string
+	endpoint  atomic.Pointer[Endpoint]
+	owner     atomic.Pointer[Balancer] // nil once removed
+	attached  atomic.Pointer[attachment]
+	failures  atomic.Uint64
 	measuring sync.Mutex // who changes latency
-	latency   estimate
 }
 
 // A loneHost has a cache line of its own, since the allocator aligns objects of

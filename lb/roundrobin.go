@@ -18,12 +18,45 @@ func (a RoundRobin) Picker(hosts []*Host) (Picker, error) {
 
 // start is a picker whose beginning is up to a draw.
 func (RoundRobin) start(hosts []*Host, draw uint64, now int64) Picker {
-	return scheduled(hosts, newRotation(hosts, draw), weightOnly, draw, now)
+	p := scheduled(hosts, newRotation(hosts, draw), weightOnly, draw, now)
+	if s, ok := p.(*schedule); ok && s.until <= now {
+		if n := turnsOf(hosts); n <= maxTurns(len(hosts)) {
+			return s.unroll(n)
+		}
+	}
+	return p
+}
+
+// maxTurns is up to how many turns a schedule of n hosts is written out.
+func maxTurns(n int) uint64 { return uint64(4096 + 8*n) }
+
+// turnsOf is after how many turns a schedule begins anew: the sum of the weights
+// in lowest terms.
+func turnsOf(hosts []*Host) uint64 {
+	sum, divisor := uint64(0), uint64(0)
+	for _, h := range hosts {
+		w := uint64(h.Weight())
+		sum += w
+		for w != 0 {
+			divisor, w = w, divisor%w
+		}
+	}
+	return sum / divisor
+}
+
+// unroll is the schedule's next n turns written out, to go through them without a
+// lock.
+func (p *schedule) unroll(n uint64) *rotation {
+	turns := make([]*Host, n)
+	for i := range turns {
+		turns[i] = p.Pick(Query{})
+	}
+	return &rotation{hosts: turns}
 }
 
 // A rotation goes through hosts in turn.
 type rotation struct {
-	hosts []*Host
+	hosts []*Host  // each as often as it has turns
 	_     [64]byte // next is written for every request: it shares its cache line with nothing
 	next  atomic.Uint64
 	_     [56]byte

@@ -64,6 +64,23 @@ func TestRoundRobinGoesByEnvoysSchedule(t *testing.T) {
 	}
 }
 
+func TestWrittenOutTurnsAreThoseOfTheSchedule(t *testing.T) {
+	for _, weights := range [][]uint32{{3, 1}, {5, 1, 1}, {2, 4, 6}, {7, 3}, {1, 128}, {10, 20, 30, 40}, {1000, 999}} {
+		hosts := weighted(weights)
+		for after := range uint64(50) {
+			written := RoundRobin{}.start(hosts, after<<32, 0)
+			require.IsType(t, &rotation{}, written)
+			schedule := scheduled(hosts, nil, weightOnly, after<<32, 0)
+			n := int(turnsOf(hosts))
+			require.Equal(t, picks(schedule, hosts, n), picks(written, hosts, n), "weights %v", weights)
+			once, again := picks(written, hosts, n), picks(written, hosts, n)
+			require.Equal(t, once, again)
+		}
+	}
+	require.EqualValues(t, 6, turnsOf(weighted([]uint32{2, 4, 6})))
+	require.IsType(t, &schedule{}, RoundRobin{}.start(weighted([]uint32{1, 1_000_003}), 0, 0), "too many to write out")
+}
+
 func TestLeastRequestWithoutConcurrencyGoesByEnvoysSchedule(t *testing.T) {
 	for _, c := range envoyCases[sequence](t, "least_request_sequential") {
 		if allEqual(c.Weights) {
