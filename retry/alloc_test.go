@@ -42,7 +42,7 @@ func BenchmarkTransport(b *testing.B) {
 		failing := &http.Response{StatusCode: 503, Header: http.Header{}, Body: http.NoBody}
 		good := newStatic().res
 		n := 0
-		policy := mustNew(b, retry.Config{Attempts: 2, On: []retry.Condition{retry.ServerError}, Budget: endless(b), Backoff: quick})
+		policy := mustNew(b, retry.Config{Attempts: 2, On: []retry.Condition{retry.ServerError}, Budget: endless(b), Backoff: retry.Backoff{Base: 1, Max: 1}})
 		rt := policy.Transport(roundTripper(func(*http.Request) (*http.Response, error) {
 			if n++; n%2 == 1 {
 				return failing, nil
