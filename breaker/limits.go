@@ -109,10 +109,15 @@ func (l *Limits) TakeRequest() bool {
 // GiveRequest gives the room of a request back that has ended.
 func (l *Limits) GiveRequest() { l.requests.Add(-1) }
 
-// Full reports whether a request would be refused now.
-func (l *Limits) Full() bool {
+// Refuse reports, and counts, that a request has to be refused for which a
+// connection would have to be opened: there is no room for it anyway.
+func (l *Limits) Refuse() bool {
 	most := l.maxRequests.Load()
-	return most > 0 && l.requests.Load() >= most
+	if most == 0 || l.requests.Load() < most {
+		return false
+	}
+	l.overflows.Add(1)
+	return true
 }
 
 // take adds one to n unless it has reached most. Zero is no limit, and negative

@@ -82,7 +82,7 @@ func (p *pool) RoundTrip(r *http.Request) (*http.Response, error) {
 		if err == nil {
 			return p.answered(c, r, res)
 		}
-		unsent := c.wire.sent.Load() == before
+		unsent := c.wire.sent.Load() == before || isUnusable(err)
 		healthy := c.cc.Err() == nil && c.cc.Available() > 0
 		c.e.release(c)
 		if r.Context().Err() != nil {

@@ -159,7 +159,7 @@ func (e *endpoint) place(w *waiter) error {
 	if !limits.TakeConnection(len(e.conns)+len(e.openings) == 0) {
 		return nil
 	}
-	if limits.Full() {
+	if limits.Refuse() {
 		limits.GiveConnection()
 		return e.overflow()
 	}

@@ -63,7 +63,6 @@ var texts = [...]struct {
 	{"response header list larger than", mesh.ReasonProtocolError, mesh.ProtocolError, http.StatusBadGateway, mesh.Answered},
 	{"malformed response", mesh.ReasonProtocolError, mesh.ProtocolError, http.StatusBadGateway, mesh.Answered},
 	{"Transport received GOAWAY from server", mesh.ReasonRefusedStream, mesh.RemoteReset, http.StatusServiceUnavailable, mesh.NotSent},
-	{"client conn not usable", mesh.ReasonConnectionTermination, mesh.ConnectionLost, http.StatusServiceUnavailable, mesh.NotSent},
 	{"client conn could not be established", mesh.ReasonConnectionTermination, mesh.ConnectionLost, http.StatusServiceUnavailable, mesh.MaybeProcessed},
 }
 
@@ -90,6 +89,11 @@ func tooManyHeaders(endpoint string, n int) *mesh.Error {
 	return resetError(endpoint, mesh.ReasonProtocolError, mesh.ProtocolError, http.StatusBadGateway, mesh.Answered,
 		fmt.Errorf("the answer has %d headers, more than %d", n, maxHeaders))
 }
+
+// isUnusable reports whether an HTTP/2 connection took no further stream, because
+// of a GOAWAY that came at the same moment. Bytes of other requests say nothing
+// about this one there.
+func isUnusable(err error) bool { return strings.Contains(err.Error(), "client conn not usable") }
 
 // sendError says how a request ended that was given to a connection and got no
 // answer. unsent is proof that the connection did not carry a byte of it.
