@@ -29,16 +29,12 @@ func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	if !total.set || endless(r) {
 		return t.next.RoundTrip(r)
 	}
-	try := flow.TryOf(r)
-	var start time.Time
-	if try == nil {
-		var f *flow.Flow
-		f, r = flow.Ensure(r)
-		try, start = &f.First, f.Start
-	} else {
-		start = time.Now() // layers outside, such as a delay, have spent some already
+	f, own := flow.Ensure(r)
+	try, start := &f.First, f.Start
+	if own == r { // layers outside, such as a delay, have spent some time already
+		try, start = flow.TryOf(r), time.Now()
 	}
-	f := try.Flow
+	r = own
 	if f.Total == 0 || total.Duration < f.Total {
 		f.Total = total.Duration
 	}

@@ -42,7 +42,7 @@ type Body struct {
 	inner io.ReadCloser
 	ctx   context.Context // the request's
 	ended atomic.Bool
-	n     int
+	n     uint8 // of hooks
 	hooks [4]hook
 	more  []hook
 }
@@ -76,7 +76,7 @@ func OnEnd(res *http.Response, slot *Body, by Ender, arg any) {
 			res.Body = &duplex{b, w}
 		}
 	}
-	if b.n < len(b.hooks) {
+	if int(b.n) < len(b.hooks) {
 		b.hooks[b.n] = hook{by, arg}
 		b.n++
 		return

@@ -89,8 +89,8 @@ type Try struct {
 	URL  url.URL   // for the copy of the request that carries the endpoint's address
 	Body body.Body // for the wrapper of the answer's body
 
-	begun     atomic.Bool
 	own       *http.Request
+	begun     atomic.Bool
 	ownHeader bool
 }
 
@@ -207,7 +207,7 @@ func (f *Flow) Bound(ctx context.Context) { f.Context = ctx }
 // Next is the record of a further attempt and a copy of r for it. The copy has
 // r's URL and shares its header. ctx bounds the attempt and must come from f.
 func (f *Flow) Next(ctx context.Context, r *http.Request, n int) (*Try, *http.Request) {
-	both := new(struct {
+	both := new(struct { // one allocation, as in install
 		t    Try
 		copy http.Request
 	})
