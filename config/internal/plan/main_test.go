@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	text "google.golang.org/protobuf/encoding/prototext"
+	"google.golang.org/protobuf/proto"
 
 	"github.com/sidecarless/mesh/config/internal/plan"
 	"github.com/sidecarless/mesh/config/istio"
@@ -48,34 +50,21 @@ func planOf(t *testing.T, documents string, c plan.Client) *plan.Plan {
 	return p
 }
 
-// serviceEntry is a document of a service with one endpoint; more is further
-// fields of its spec.
+// serviceEntry is a document of a service; more is further fields of its spec. A
+// service of the cluster lies in its namespace, another in default.
 func serviceEntry(host, more string) string {
-	name, namespace, _ := strings.Cut(strings.TrimSuffix(host, ".svc.cluster.local"), ".")
-	return fmt.Sprintf(`---
-apiVersion: networking.istio.io/v1
-kind: ServiceEntry
-metadata: {name: %s, namespace: %s}
-spec:
-  hosts: [%s]
-  location: MESH_INTERNAL
-%s
-`, strings.ReplaceAll(cmp.Or(strings.Trim(name, "*"), "wild"), "*", ""), cmp.Or(namespaceOf(host, namespace), "default"), quoted(host), indented(cmp.Or(more, static)))
+	namespace := "default"
+	if short, ok := strings.CutSuffix(host, ".svc.cluster.local"); ok {
+		_, namespace, _ = strings.Cut(short, ".")
+	}
+	name := strings.Trim(strings.ReplaceAll(host, ".", "-"), "*-")
+	return document("ServiceEntry", namespace+"/"+name, "hosts: ['"+host+"']\nlocation: MESH_INTERNAL\n"+cmp.Or(more, static))
 }
 
 // static are the fields of a service on port 80 with an endpoint.
 const static = `resolution: STATIC
 ports: [{number: 80, name: http, protocol: HTTP}]
 endpoints: [{address: 10.0.0.1}]`
-
-func namespaceOf(host, namespace string) string {
-	if strings.HasSuffix(host, ".svc.cluster.local") {
-		return namespace
-	}
-	return ""
-}
-
-func quoted(s string) string { return `"` + s + `"` }
 
 func indented(s string) string { return "  " + strings.ReplaceAll(strings.TrimSpace(s), "\n", "\n  ") }
 
@@ -155,4 +144,13 @@ func names(hosts []plan.VirtualHost, name string) []string {
 		return nil
 	}
 	return slices.Sorted(slices.Values(vh.Domains))
+}
+
+// prototext is a message as text, the same each time.
+func prototext(m proto.Message) string {
+	if m == nil || !m.ProtoReflect().IsValid() {
+		return ""
+	}
+	s := text.MarshalOptions{}.Format(m)
+	return strings.Join(strings.Fields(s), " ")
 }

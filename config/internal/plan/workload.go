@@ -167,10 +167,7 @@ const (
 func localityOf(e *networking.WorkloadEntry) (lb.Locality, error) {
 	s := e.Locality
 	if s == "" {
-		s = cmp.Or(e.Labels[labelLocality], e.Labels[labelOldLocality])
-		if !strings.Contains(s, "/") {
-			s = strings.ReplaceAll(s, ".", "/")
-		}
+		s = strings.ReplaceAll(cmp.Or(e.Labels[labelLocality], e.Labels[labelOldLocality]), ".", "/")
 	}
 	return lb.ParseLocality(s)
 }
