@@ -33,6 +33,8 @@ type call struct {
 	retries   int     // attempts after a failed one
 	granted   bool    // the attempt under way is a retry that the budget has granted
 	inherited int     // attempts before this one of the request for which it is made
+
+	tries [4]*flow.Try // room for flow.Tries
 }
 
 // A sending is an attempt that is to be made.
@@ -73,16 +75,16 @@ func (c *call) run(try *flow.Try, res *http.Response, err error) (*http.Response
 			c.rules.budget.BodyEnded(nil, err)
 		}
 		if !v.Again {
-			return c.ended(try, res, err, v)
+			return c.failed(try, res, err, v)
 		}
-		c.flow.Tries = append(c.flow.Tries, try)
+		c.ended(try)
 		if err := c.pause(v.Wait, discard(res)); err != nil {
 			c.rules.budget.done()
 			if s.body != nil {
 				s.body.Close() //nolint:errcheck // nobody has read it
 			}
 			c.finish()
-			return nil, c.remember(failed(try, err, "", mesh.OutcomeOf(c.ctx, nil, err).Kind))
+			return nil, c.remember(newError(try, err, "", mesh.OutcomeOf(c.ctx, nil, err).Kind))
 		}
 		c.retries++
 		c.begun++
@@ -273,11 +275,19 @@ func (c *call) note(try *flow.Try, res *http.Response, err error, why string) {
 	}
 }
 
+// ended adds an attempt to the request's history.
+func (c *call) ended(try *flow.Try) {
+	if c.flow.Tries == nil {
+		c.flow.Tries = c.tries[:0]
+	}
+	c.flow.Tries = append(c.flow.Tries, try)
+}
+
 // passed notes an answer that is good.
 func (c *call) passed(try *flow.Try, res *http.Response) {
 	if len(c.flow.Tries) > 0 {
 		c.note(try, res, nil, "")
-		c.flow.Tries = append(c.flow.Tries, try)
+		c.ended(try)
 		c.remember(nil)
 	}
 	if c.retries > 0 {
@@ -286,8 +296,8 @@ func (c *call) passed(try *flow.Try, res *http.Response) {
 	c.finish()
 }
 
-// ended hands on the last answer or failure.
-func (c *call) ended(try *flow.Try, res *http.Response, err error, v verdict) (*http.Response, error) {
+// failed hands on the last answer or failure.
+func (c *call) failed(try *flow.Try, res *http.Response, err error, v verdict) (*http.Response, error) {
 	c.finish()
 	if v.Exhausted {
 		c.policy.counts.exhausted.Add(1)
@@ -295,9 +305,9 @@ func (c *call) ended(try *flow.Try, res *http.Response, err error, v verdict) (*
 	if err != nil && v.kind != mesh.Failure && len(c.flow.Tries) == 0 {
 		return nil, err
 	}
-	c.flow.Tries = append(c.flow.Tries, try)
+	c.ended(try)
 	if err != nil {
-		return nil, c.remember(failed(try, err, v.flag, v.kind))
+		return nil, c.remember(newError(try, err, v.flag, v.kind))
 	}
 	c.flow.Flags = c.flow.Flags.With(v.flag)
 	c.remember(nil)

@@ -105,9 +105,9 @@ func history(f *flow.Flow) []Try {
 	return tries
 }
 
-// failed is the error for a request whose last attempt, t, ended with err. The
+// newError is the error for a request whose last attempt, t, ended with err. The
 // flag stands before those of err.
-func failed(t *flow.Try, err error, flag mesh.Flag, kind mesh.Kind) *Error {
+func newError(t *flow.Try, err error, flag mesh.Flag, kind mesh.Kind) *Error {
 	f := t.Flow
 	e := *mesh.AsError(err)
 	if kind == mesh.Neutral {
