@@ -23,7 +23,7 @@ func (a *analysis) deprecations() {
 	}
 	for _, vs := range a.virtualServices {
 		for i, r := range vs.Spec.Http {
-			if r.GetFault().GetDelay().GetPercent() > 0 { //nolint:staticcheck // it is withdrawn, and this says so
+			if r.GetFault().GetDelay().GetPercent() > 0 {
 				a.add("IST0002", istio.Warning, vs.Resource, fmt.Sprintf("spec.http[%d].fault.delay.percent", i),
 					"Deprecated: HTTPRoute.fault.delay.percent is deprecated; use HTTPRoute.fault.delay.percentage", "write percentage: {value: …}")
 			}
