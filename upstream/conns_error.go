@@ -62,6 +62,8 @@ var texts = [...]struct {
 	{"server response headers exceeded", mesh.ReasonProtocolError, mesh.ProtocolError, http.StatusBadGateway, mesh.Answered},
 	{"response header list larger than", mesh.ReasonProtocolError, mesh.ProtocolError, http.StatusBadGateway, mesh.Answered},
 	{"malformed response", mesh.ReasonProtocolError, mesh.ProtocolError, http.StatusBadGateway, mesh.Answered},
+	{"connection error: ", mesh.ReasonProtocolError, mesh.ProtocolError, http.StatusBadGateway, mesh.MaybeProcessed},
+	{"http2: frame too large", mesh.ReasonProtocolError, mesh.ProtocolError, http.StatusBadGateway, mesh.MaybeProcessed},
 	{"Transport received GOAWAY from server", mesh.ReasonRefusedStream, mesh.RemoteReset, http.StatusServiceUnavailable, mesh.NotSent},
 	{"client conn could not be established", mesh.ReasonConnectionTermination, mesh.ConnectionLost, http.StatusServiceUnavailable, mesh.MaybeProcessed},
 }
