@@ -2,9 +2,9 @@ package fault
 
 import "time"
 
-// slices is into how many parts a second is cut. In each there may pass as much
+// perSecond is into how many slices a second is cut. In each there may pass as much
 // as the rate allows for it (Envoy's StreamRateLimiter).
-const slices = 16
+const perSecond = 16
 
 // A pacer is a bucket of bytes that is filled once a slice with what the rate
 // allows, and holds no more than a second's. It begins with one slice.
@@ -17,7 +17,7 @@ type pacer struct {
 func newPacer(rate int64) pacer { return pacer{rate: rate, units: rate} }
 
 // slice is how much is passed on at once.
-func (p *pacer) slice() int64 { return max(1, p.rate/slices) }
+func (p *pacer) slice() int64 { return max(1, p.rate/perSecond) }
 
 // spend takes n bytes out of the bucket and returns how long they have to wait
 // until the bucket has been filled with them.
@@ -25,12 +25,13 @@ func (p *pacer) spend(now time.Time, n int64) time.Duration {
 	if p.last.IsZero() {
 		p.last = now
 	}
-	const slice = time.Second / slices
+	const slice = time.Second / perSecond
 	if filled := now.Sub(p.last) / slice; filled > 0 {
 		p.last = p.last.Add(filled * slice)
-		p.units = min(p.units+min(int64(filled), slices)*p.rate, slices*p.rate)
+		full := perSecond * p.rate
+		p.units = min(p.units+min(int64(filled), 2*perSecond)*p.rate, full) // what is owed is less than a full bucket
 	}
-	p.units -= n * slices
+	p.units -= n * perSecond
 	if p.units >= 0 {
 		return 0
 	}

@@ -31,11 +31,17 @@ func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	if !hit {
 		return t.next.RoundTrip(r)
 	}
+	held := false
+	defer func() {
+		if !held { // also when next panics
+			t.i.leave()
+		}
+	}()
 	res, err := t.meet(r, &d)
 	if err != nil {
-		t.i.leave()
 		return nil, err
 	}
+	held = true
 	body.OnEnd(res, nil, ender{}, t.i)
 	return res, nil
 }

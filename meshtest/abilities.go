@@ -42,7 +42,9 @@ func (a fakeFlusher) Flush() { a.f.calls = append(a.f.calls, "flush") }
 // Hijack implements http.Hijacker.
 func (a fakeHijacker) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	a.f.calls = append(a.f.calls, "hijack")
-	return nil, nil, nil
+	conn, peer := net.Pipe()
+	peer.Close()
+	return conn, bufio.NewReadWriter(bufio.NewReader(conn), bufio.NewWriter(conn)), nil
 }
 
 // ReadFrom implements io.ReaderFrom.
@@ -196,6 +198,8 @@ func use(w http.ResponseWriter) {
 		p.Push("/style.css", nil) //nolint:errcheck // a fake
 	}
 	if h, ok := w.(http.Hijacker); ok {
-		h.Hijack() //nolint:errcheck // a fake
+		if conn, _, err := h.Hijack(); err == nil {
+			conn.Close()
+		}
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"reflect"
+	"runtime/debug"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -35,6 +36,7 @@ func TestTransport(t *testing.T, layer func(http.RoundTripper) http.RoundTripper
 		t.Run(c.name, func(t *testing.T) {
 			k := &transportCheck{violations: violations{patience: patience}, layer: layer}
 			k.run(6*patience, func() { c.check(k) })
+			k.close()
 			k.report(t)
 		})
 	}
@@ -54,9 +56,17 @@ func (v *violations) failf(format string, args ...any) {
 	v.list = append(v.list, fmt.Sprintf(format, args...))
 }
 
-// run bounds a check, so that a layer that hangs is told by name.
+// run bounds a check, so that a layer that hangs or panics is told by name.
 func (v *violations) run(most time.Duration, check func()) {
-	if !ends(most, check) {
+	if !ends(most, func() {
+		defer func() {
+			// A layer around a handler may break the connection in this way.
+			if p := recover(); p != nil && p != http.ErrAbortHandler {
+				v.failf("the layer panicked: %v\n%s", p, debug.Stack())
+			}
+		}()
+		check()
+	}) {
 		v.failf("the layer hangs")
 	}
 }
@@ -90,7 +100,17 @@ type inner func(r *http.Request) (*http.Response, error)
 // A transportCheck is one case at work.
 type transportCheck struct {
 	violations
-	layer func(http.RoundTripper) http.RoundTripper
+	layer   func(http.RoundTripper) http.RoundTripper
+	answers []*http.Response
+}
+
+// close closes all answers, as callers do: a layer may have something to end.
+func (k *transportCheck) close() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	for _, res := range k.answers {
+		res.Body.Close()
+	}
 }
 
 // A probe is the RoundTripper below the layer.
@@ -140,6 +160,11 @@ func (k *transportCheck) send(r *http.Request, do inner) (got result) {
 		res.Body = http.NoBody
 	case res != nil && res.Header == nil:
 		k.failf("%s %s: a response without a header map", r.Method, r.URL)
+	}
+	if got.res != nil {
+		k.mu.Lock()
+		k.answers = append(k.answers, got.res)
+		k.mu.Unlock()
 	}
 	return got
 }

@@ -117,7 +117,7 @@ func noBody(k *transportCheck) {
 				k.failf("%s: the next layer reads %q", name, got)
 			}
 			return answer(r, 204, http.NoBody), nil
-		})
+		}).finish() //nolint:errcheck // judged by other cases
 	}
 }
 

@@ -384,3 +384,12 @@ func TestALayerThatHangsIsTold(t *testing.T) {
 	v.run(time.Millisecond, func() { <-release })
 	require.Equal(t, []string{"the layer hangs"}, v.list)
 }
+
+func TestALayerThatPanicsIsTold(t *testing.T) {
+	v := violations{patience: patience}
+	v.run(patience, func() { panic("bug") })
+	require.Len(t, v.list, 1)
+	require.Contains(t, v.list[0], "the layer panicked: bug")
+	v.run(patience, func() { panic(http.ErrAbortHandler) })
+	require.Len(t, v.list, 1, "which is how a handler breaks a connection")
+}
