@@ -26,7 +26,7 @@ func hostile() map[string]string {
 	}
 	mesh := "apiVersion: mesh.istio.io/v1alpha1\nkind: MeshConfig\n"
 	return map[string]string{
-		"an alias bomb in free data":    mesh + bomb.String() + "extensionProviders: [{name: a, opentelemetry: {resourceDetectors: {environment: *a29}}}]\n",
+		"an alias bomb in free data":    mesh + bomb.String() + "extensionProviders: [{name: a, envoyFileAccessLog: {path: /dev/stdout, logFormat: {labels: {x: *a29}}}}]\n",
 		"an alias bomb in hosts":        bomb.String() + strings.Replace(rule(""), "[reviews]", "*a29", 1),
 		"an alias bomb of merges":       merges.String() + strings.Replace(rule(""), "{name: reviews, namespace: shop}", "{<<: *m29}", 1),
 		"an anchor within itself":       "a: &a {b: *a}\n" + strings.Replace(rule(""), "{host: reviews}", "*a", 1),
