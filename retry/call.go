@@ -3,7 +3,6 @@ package retry
 import (
 	"context"
 	"io"
-	"math/rand/v2"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -51,13 +50,6 @@ type sending struct {
 	told   bool          // stands among flow.Tries while it runs
 }
 
-// A verdict is a Decision that bodies and budgets agree to.
-type verdict struct {
-	Decision
-	kind mesh.Kind
-	flag mesh.Flag // what is to be said of the request if there is no other attempt
-}
-
 // run goes on after the first attempt has ended.
 func (c *call) run(try *flow.Try, res *http.Response, err error) (*http.Response, error) {
 	for {
@@ -93,72 +85,6 @@ func (c *call) run(try *flow.Try, res *http.Response, err error) (*http.Response
 		s.try.Waited = s.try.Start.Sub(try.Start) - try.Duration
 		try, res, err = c.attempt(&s)
 	}
-}
-
-// judge says what is to follow an attempt that failed, and gets what another one
-// needs: its body, and leave from the budget.
-func (c *call) judge(try *flow.Try, res *http.Response, err error, next *sending) verdict {
-	now := time.Now()
-	c.note(try, res, err, "")
-	a := Attempt{
-		N: c.retries + 1, Method: c.request.Method, Header: c.header, Answer: res,
-		Outcome: mesh.OutcomeOf(c.ctx, res, err), Now: now, Left: c.left(now),
-	}
-	v := verdict{Decision: c.rules.decide(a, rand.Uint64()), kind: a.Outcome.Kind}
-	if (v.Again || v.Exhausted) && !c.again(next) {
-		v.Again, v.Exhausted = false, false
-		v.Why += ", but its body cannot be sent again"
-		c.policy.counts.bodyTooLarge.Add(1)
-	}
-	switch {
-	case v.Exhausted:
-		v.flag = mesh.RetriesExhausted
-	case v.Again && !c.rules.budget.take(now):
-		v.Again = false
-		v.flag = mesh.Overflow
-		v.Why += ", but the budget for retries is spent"
-		c.policy.counts.overBudget.Add(1)
-	case v.Again:
-		c.granted = true
-	}
-	if !v.Again && next.body != nil {
-		next.body.Close() //nolint:errcheck // nobody has read it
-	}
-	try.Why = v.Why
-	return v
-}
-
-// left is how much time there is for the request, zero for no bound.
-func (c *call) left(now time.Time) time.Duration {
-	end := c.flow.Bounded
-	if d, ok := c.ctx.Deadline(); ok && (end.IsZero() || d.Before(end)) {
-		end = d
-	}
-	if end.IsZero() {
-		return 0
-	}
-	return max(1, end.Sub(now))
-}
-
-// again gives next the body of the request anew and reports whether that can be
-// done.
-func (c *call) again(next *sending) bool {
-	switch {
-	case c.replay != nil:
-		if next.reader = c.replay.next(); next.reader == nil {
-			return false
-		}
-		next.body = next.reader
-	case c.request.Body != nil && c.request.Body != http.NoBody:
-		body, err := c.request.GetBody()
-		if err != nil {
-			return false
-		}
-		next.body = body
-	default:
-		next.body = c.request.Body
-	}
-	return true
 }
 
 // pause waits before the next attempt while the answer that it replaces is

@@ -16,15 +16,15 @@ type Condition string
 // The conditions. Those from Cancelled on look at the grpc-status among the
 // headers of an answer.
 const (
-	ServerError        Condition = "5xx"                  // an answer of 500 to 599, any failure without an answer, a per-try timeout
-	GatewayError       Condition = "gateway-error"        // like 5xx, but of the answers 502, 503 and 504 only
-	Reset              Condition = "reset"                // any failure without an answer, a per-try timeout
-	ResetBeforeRequest Condition = "reset-before-request" // a failure before anything of the request was sent
-	ConnectFailure     Condition = "connect-failure"      // no connection could be made
-	RefusedStream      Condition = "refused-stream"       // the server gave an HTTP/2 stream back unprocessed
-	RateLimited        Condition = "envoy-ratelimited"    // an answer with the header x-envoy-ratelimited, which is otherwise never repeated
-	Retriable4xx       Condition = "retriable-4xx"        // the answer 409
-	StatusCodes        Condition = "retriable-status-codes"
+	ServerError        Condition = "5xx"                        // an answer of 500 to 599, any failure without an answer, a per-try timeout
+	GatewayError       Condition = "gateway-error"              // like 5xx, but of the answers 502, 503 and 504 only
+	Reset              Condition = "reset"                      // any failure without an answer, a per-try timeout
+	ResetBeforeRequest Condition = "reset-before-request"       // a failure before anything of the request was sent
+	ConnectFailure     Condition = "connect-failure"            // no connection could be made
+	RefusedStream      Condition = "refused-stream"             // the server gave an HTTP/2 stream back unprocessed
+	RateLimited        Condition = "envoy-ratelimited"          // an answer with the header x-envoy-ratelimited, which is otherwise never repeated
+	Retriable4xx       Condition = "retriable-4xx"              // the answer 409
+	StatusCodes        Condition = "retriable-status-codes"     // an answer of Config.Statuses
 	AnswerHeaders      Condition = "retriable-headers"          // an answer that fits one of Config.AnswerHeaders
 	HTTP3Connect       Condition = "http3-post-connect-failure" // known for completeness; it never comes
 

@@ -15,7 +15,7 @@ var errLost = errors.New("retry: another attempt was answered first")
 // hedged.
 func (c *call) hedges() (time.Duration, bool) {
 	h := c.rules.config.Hedge
-	if !h.on() || c.replay != nil || !idempotent(c.request.Method, c.header) {
+	if !h.on() || streams(c.request) || !idempotent(c.request.Method, c.header) {
 		return 0, false
 	}
 	if h.Quantile > 0 {

@@ -55,6 +55,13 @@ func (p *replay) next() *reader {
 	return p.current
 }
 
+// spent reports whether the body cannot be sent again.
+func (p *replay) spent() bool {
+	p.state.Lock()
+	defer p.state.Unlock()
+	return p.over
+}
+
 // finish says that no attempt will follow.
 func (p *replay) finish() {
 	p.state.Lock()

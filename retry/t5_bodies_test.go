@@ -185,3 +185,37 @@ func TestT5ExpectContinueIsRespected(t *testing.T) {
 type readerFunc func([]byte) (int, error)
 
 func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
+
+// When no attempt is left the last one goes on reading the body: the server may
+// answer while it does.
+func TestT5TheLastAttemptKeepsItsBody(t *testing.T) {
+	got := make(chan string, 1)
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		http.NewResponseController(w).EnableFullDuplex()
+		w.WriteHeader(503)
+		w.(http.Flusher).Flush()
+		data, _ := io.ReadAll(r.Body)
+		got <- string(data)
+	}))
+	defer server.Close()
+	for name, config := range map[string]retry.Config{
+		"no attempt is left": {Attempts: 1, On: []retry.Condition{}, Statuses: []int{503}, ObeyHeaders: true},
+		"no budget is left":  {On: []retry.Condition{retry.ServerError}, Budget: mustBudget(t, retry.BudgetConfig{MaxConcurrent: -1})},
+	} {
+		t.Run(name, func(t *testing.T) {
+			pr, pw := io.Pipe()
+			r, err := http.NewRequest(http.MethodPut, server.URL, pr)
+			require.NoError(t, err)
+			r.Header.Set("X-Envoy-Max-Retries", "0")
+			config.Backoff = quick
+			res, err := mustNew(t, config).Transport(pool(t)).RoundTrip(r)
+			require.NoError(t, err)
+			require.Equal(t, 503, res.StatusCode)
+			_, err = io.WriteString(pw, "the rest")
+			require.NoError(t, err)
+			pw.Close()
+			require.Equal(t, "the rest", <-got)
+			res.Body.Close()
+		})
+	}
+}

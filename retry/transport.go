@@ -53,8 +53,12 @@ func (t *transport) whole(rules *rules, f *flow.Flow, r *http.Request) (*http.Re
 		c.inherit()
 	}
 	s := sending{body: r.Body}
-	if r.Body != nil && r.Body != http.NoBody && r.GetBody == nil {
-		c.replay = newReplay(r.Body, r.ContentLength, rules.config.MaxBody)
+	if streams(r) && (c.rules.on != 0 || rules.config.PerTry > 0) {
+		keep := rules.config.MaxBody
+		if c.rules.on == 0 {
+			keep = 0 // only its end matters, for the time of the attempt
+		}
+		c.replay = newReplay(r.Body, r.ContentLength, keep)
 		s.reader = c.replay.next()
 		s.body = s.reader
 	}
