@@ -17,8 +17,14 @@ func (a RoundRobin) Picker(hosts []*Host) (Picker, error) {
 }
 
 // start is a picker whose beginning is up to a draw.
-func (RoundRobin) start(hosts []*Host, draw uint64, now int64) Picker {
-	p := scheduled(hosts, newRotation(hosts, draw), weightOnly, draw, now)
+func (a RoundRobin) start(hosts []*Host, draw uint64, now int64) Picker {
+	return a.goOn(hosts, newProgress(draw), draw, now)
+}
+
+// goOn is a picker that goes on from where another was, or where weights differ
+// begins where a draw says.
+func (RoundRobin) goOn(hosts []*Host, at *progress, draw uint64, now int64) Picker {
+	p := scheduled(hosts, &rotation{hosts, at}, weightOnly, draw, now)
 	if s, ok := p.(*schedule); ok && s.until <= now {
 		if n := turnsOf(hosts); n <= maxTurns(len(hosts)) {
 			return s.unroll(n)
@@ -51,24 +57,30 @@ func (p *schedule) unroll(n uint64) *rotation {
 	for i := range turns {
 		turns[i] = p.Pick(Query{})
 	}
-	return &rotation{hosts: turns}
+	return &rotation{turns, newProgress(0)}
 }
 
 // A rotation goes through hosts in turn.
 type rotation struct {
-	hosts []*Host  // each as often as it has turns
-	_     [64]byte // next is written for every request: it shares its cache line with nothing
-	next  atomic.Uint64
-	_     [56]byte
-}
-
-func newRotation(hosts []*Host, draw uint64) *rotation {
-	p := &rotation{hosts: hosts}
-	p.next.Store(uint64(below(draw, len(hosts))))
-	return p
+	hosts []*Host // each as often as it has turns
+	at    *progress
 }
 
 // Pick implements [Picker].
 func (p *rotation) Pick(Query) *Host {
-	return p.hosts[(p.next.Add(1)-1)%uint64(len(p.hosts))]
+	return p.hosts[(p.at.next.Add(1)-1)%uint64(len(p.hosts))]
+}
+
+// A progress counts picks. It is written for every request and shares its cache line
+// with nothing.
+type progress struct {
+	_    [64]byte
+	next atomic.Uint64
+	_    [56]byte
+}
+
+func newProgress(first uint64) *progress {
+	p := new(progress)
+	p.next.Store(first >> 32)
+	return p
 }

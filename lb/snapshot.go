@@ -28,6 +28,7 @@ type level struct {
 	// Either picker picks, or where localities have weights, turns does between
 	// the pickers of localities. Without usable hosts there is neither.
 	picker     Picker
+	rotations  *rotations
 	turns      *edf
 	weights    []float64
 	localities []Picker
@@ -57,13 +58,20 @@ func newSnapshot(k *compiled, set *hostSet, prev *snapshot, same bool, now int64
 		if l.share == 100 {
 			s.sole = l
 		}
-		var old *level
-		if prev != nil && prev.conf == k {
-			old = prev.level(l.priority)
+		var before, old *level
+		if prev != nil {
+			before = prev.level(l.priority)
+			if prev.conf == k {
+				old = before
+			}
 		}
 		if same && old != nil && old.panic == l.panic && slices.Equal(old.usable, l.usable) {
-			l.picker, l.turns, l.weights, l.localities = old.picker, old.turns, old.weights, old.localities
+			l.picker, l.rotations = old.picker, old.rotations
+			l.turns, l.weights, l.localities = old.turns, old.weights, old.localities
 			continue
+		}
+		if l.rotations = before.goesOn(); l.rotations == nil {
+			l.rotations = newRotations(k.rand())
 		}
 		if len(l.usable) == 0 {
 			continue
@@ -118,7 +126,7 @@ func (l *level) build(k *compiled, old *level, now int64) (err error) {
 		}
 		return err
 	case len(l.places) == 0 || l.panic:
-		l.picker, err = k.picker(l.usable, now)
+		l.picker, err = k.picker(l.usable, l.rotations.of(l.panic), now)
 		return err
 	}
 	for _, p := range l.places {
@@ -127,7 +135,7 @@ func (l *level) build(k *compiled, old *level, now int64) (err error) {
 		if w == 0 {
 			continue
 		}
-		picker, err := k.picker(usable, now)
+		picker, err := k.picker(usable, newProgress(k.rand()), now)
 		if err != nil {
 			return err
 		}
@@ -169,14 +177,36 @@ func (l *level) shares() ([]*Host, []float64) {
 }
 
 // picker makes a picker by the algorithm.
-func (k *compiled) picker(hosts []*Host, now int64) (Picker, error) {
+func (k *compiled) picker(hosts []*Host, at *progress, now int64) (Picker, error) {
 	switch a := k.algorithm.(type) {
 	case RoundRobin:
-		return a.start(hosts, k.rand(), now), nil
+		return a.goOn(hosts, at, k.rand(), now), nil
 	case LeastRequest:
 		return a.start(hosts, k.rand(), now), nil
 	}
 	return k.algorithm.Picker(hosts)
+}
+
+// rotations are how far a level has gone through its hosts in turn: through those
+// that are well, and through all of them in a panic. Both begin at the same place
+// and go on when hosts change, as in Envoy.
+type rotations struct{ healthy, all *progress }
+
+func newRotations(draw uint64) *rotations { return &rotations{newProgress(draw), newProgress(draw)} }
+
+func (r *rotations) of(panic bool) *progress {
+	if panic {
+		return r.all
+	}
+	return r.healthy
+}
+
+// goesOn is what a level hands on to its successor. The level may be nil.
+func (l *level) goesOn() *rotations {
+	if l == nil {
+		return nil
+	}
+	return l.rotations
 }
 
 // pick asks the level's algorithm; nil if the level has no host in use.
