@@ -95,6 +95,7 @@ type plan struct {
 	Config
 	when  *match.Matcher // nil for all
 	idle  bool           // nothing can happen
+	asked bool           // callers may ask
 	plain int            // the HTTP status of an abort
 }
 
@@ -150,7 +151,8 @@ func compile(c Config) (*plan, error) {
 	if !everything(c.When) {
 		p.when = m
 	}
-	p.idle = c.MaxActive < 0 || c.Delay.Share|a.Share|c.Drip.Share|c.Cut.Share|c.Asked.Delay|c.Asked.Abort|c.Asked.Drip == 0
+	p.asked = c.Asked.Delay|c.Asked.Abort|c.Asked.Drip != 0
+	p.idle = c.MaxActive < 0 || c.Delay.Share|a.Share|c.Drip.Share|c.Cut.Share == 0 && !p.asked
 	if p.plain = a.Status; p.plain == 0 && a.GRPC != 0 {
 		p.plain = inHTTP(a.GRPC)
 	}

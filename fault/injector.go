@@ -85,21 +85,26 @@ const (
 )
 
 func (p *plan) decide(r *http.Request, draw uint64) (d Decision) {
-	if p.Drip.Share.Hit(mix(draw ^ drawDrip)) {
+	if hit(p.Drip.Share, draw^drawDrip) {
 		d.Rate = p.Drip.Rate
 	}
-	if p.Delay.Share.Hit(mix(draw ^ drawDelay)) {
+	if hit(p.Delay.Share, draw^drawDelay) {
 		d.Delay = p.Delay.For + p.Delay.Spread.at(mix(draw^drawSpread))
 	}
-	if p.Abort.Share.Hit(mix(draw ^ drawAbort)) {
+	if hit(p.Abort.Share, draw^drawAbort) {
 		d.Status, d.GRPC, d.Reset = p.plain, p.Abort.GRPC, p.Abort.Reset
 	}
-	if p.Cut.Share.Hit(mix(draw ^ drawCut)) {
+	if hit(p.Cut.Share, draw^drawCut) {
 		d.Cut, d.After = true, p.Cut.After
 	}
-	p.Asked.decide(&d, r.Header, draw)
+	if p.asked {
+		p.Asked.decide(&d, r.Header, draw)
+	}
 	return d
 }
+
+// hit draws, for a share that is usually none.
+func hit(share mesh.Fraction, draw uint64) bool { return share != 0 && share.Hit(mix(draw)) }
 
 // aborts reports whether the request does not get through.
 func (d *Decision) aborts() bool { return d.Status != 0 || d.Reset }
