@@ -15,8 +15,8 @@ import (
 	"github.com/sidecarless/mesh"
 	"github.com/sidecarless/mesh/access"
 	"github.com/sidecarless/mesh/config/internal/plan"
-	"github.com/sidecarless/mesh/config/internal/rawpath"
 	"github.com/sidecarless/mesh/internal/flow"
+	"github.com/sidecarless/mesh/internal/rawpath"
 	"github.com/sidecarless/mesh/match"
 	"github.com/sidecarless/mesh/route"
 )
@@ -84,7 +84,8 @@ func (d dispatch) RoundTrip(r *http.Request) (*http.Response, error) {
 		closeBody(r)
 		return nil, refused(http.StatusBadRequest, "missing_host_header")
 	}
-	path := rawpath.Of(r.URL)
+	view := match.ViewOf(r)
+	path := view.Path()
 	normal, ok := match.NormalizePath(path, s.paths)
 	switch {
 	case !ok, strings.Contains(r.URL.RawQuery, "#"):
