@@ -100,12 +100,15 @@ func isUnusable(err error) bool { return strings.Contains(err.Error(), "client c
 // sendError says how a request ended that was given to a connection and got no
 // answer. unsent is proof that the connection did not carry a byte of it.
 func sendError(endpoint string, err error, unsent bool) *mesh.Error {
+	e := lostError(endpoint, err)
 	if unsent {
-		return resetError(endpoint, mesh.ReasonConnectionTermination, mesh.ConnectionLost,
-			http.StatusServiceUnavailable, mesh.NotSent, err)
+		e.Stage = mesh.NotSent
 	}
-	var network *net.OpError
-	if errors.As(err, &network) && (network.Op == "write" || network.Op == "read") {
+	return e
+}
+
+func lostError(endpoint string, err error) *mesh.Error {
+	if isNetwork(err) {
 		return resetError(endpoint, mesh.ReasonConnectionTermination, mesh.ConnectionLost,
 			http.StatusServiceUnavailable, mesh.MaybeProcessed, err)
 	}
@@ -118,6 +121,13 @@ func sendError(endpoint string, err error, unsent bool) *mesh.Error {
 	named := *mesh.AsError(err)
 	named.Op, named.Endpoint = op, endpoint
 	return &named
+}
+
+// isNetwork reports whether reading or writing failed on an open connection.
+// net/http words the failure of a write as if the server had broken the protocol.
+func isNetwork(err error) bool {
+	var network *net.OpError
+	return errors.As(err, &network) && (network.Op == "write" || network.Op == "read")
 }
 
 // bodyError says why an answer's body broke off. HTTP/1.1 can tell that a body
