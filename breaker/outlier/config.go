@@ -49,6 +49,12 @@ type Config struct {
 	// AlwaysOne lets one host be ejected even where MaxEjected comes to none.
 	AlwaysOne bool
 
+	// Merge is how long balancers see no further ejection or return after one: those
+	// that fall into that time are told together when another Merge is over. It is
+	// Envoy's update_merge_window, which Istio leaves at its 1 s. Zero tells them at
+	// once.
+	Merge time.Duration
+
 	// Shadow ejects nobody, and notes in the journal who would have been.
 	Shadow bool
 
@@ -79,7 +85,7 @@ func (c Config) withDefaults() (Config, error) {
 	for _, f := range [...]struct {
 		name string
 		d    time.Duration
-	}{{"Interval", c.Interval}, {"BaseEjection", c.BaseEjection}, {"MaxEjection", c.MaxEjection}, {"Jitter", c.Jitter}} {
+	}{{"Interval", c.Interval}, {"BaseEjection", c.BaseEjection}, {"MaxEjection", c.MaxEjection}, {"Jitter", c.Jitter}, {"Merge", c.Merge}} {
 		l.NotNegative(f.name, f.d)
 	}
 	l.Share("MaxEjected", c.MaxEjected)

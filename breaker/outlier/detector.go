@@ -25,24 +25,58 @@ type Detector struct {
 	timer    *time.Timer
 	closed   bool
 	dirty    []*watched // hosts that do not know yet whether they are ejected
+	news     bool       // there is one more than when mu was taken
 	journal  journal
 	detected uint64
 	enforced uint64
 	overflow uint64
+
+	told  time.Time   // when hosts were told last
+	merge *time.Timer // until they are told again, with Merge; nil when none waits
 
 	// Hosts are told one after the other, and not under mu: telling them makes the
 	// balancer work, which may call Changed.
 	telling sync.Mutex
 }
 
-// unlock releases mu and tells hosts what was decided about them.
+// unlock releases mu and tells hosts what was decided about them, or leaves that
+// to a timer.
 func (d *Detector) unlock() {
-	dirty := d.dirty
-	d.dirty = nil
-	d.mu.Unlock()
-	if len(dirty) == 0 {
+	if !d.news || d.closed {
+		d.mu.Unlock()
 		return
 	}
+	d.news = false
+	now, merge := time.Now(), d.now.Load().Merge
+	if now.Sub(d.told) <= merge && !d.told.IsZero() {
+		if d.merge == nil {
+			d.merge = time.AfterFunc(merge, d.tellMerged)
+		}
+		d.mu.Unlock()
+		return
+	}
+	d.tell(now)
+}
+
+// tellMerged tells what has been decided while nothing was told.
+func (d *Detector) tellMerged() {
+	d.mu.Lock()
+	if d.closed {
+		d.mu.Unlock()
+		return
+	}
+	d.tell(time.Now())
+}
+
+// tell tells hosts what was decided about them. It releases mu.
+func (d *Detector) tell(now time.Time) {
+	if d.merge != nil {
+		d.merge.Stop()
+		d.merge = nil
+	}
+	dirty := d.dirty
+	d.dirty, d.told = nil, now
+	d.mu.Unlock()
 	d.telling.Lock()
 	defer d.telling.Unlock()
 	for _, w := range dirty {
@@ -188,7 +222,7 @@ func (d *Detector) eject(w *watched, now time.Time, why Reason, numbers string) 
 	d.ejected.Add(1)
 	entry.Until = now.Add(w.lasts)
 	d.journal.add(entry)
-	d.dirty = append(d.dirty, w)
+	d.dirty, d.news = append(d.dirty, w), true
 	d.arm(now)
 }
 
@@ -219,7 +253,7 @@ func (d *Detector) restore(w *watched, at time.Time) {
 	d.journal.add(Ejection{
 		Kind: Returned, Host: w.host, Reason: w.reason, Detail: w.detail, Since: w.since, Until: at, Times: w.times,
 	})
-	d.dirty = append(d.dirty, w)
+	d.dirty, d.news = append(d.dirty, w), true
 }
 
 // arm sets the timer for the end of the interval while hosts are out. The mutex
@@ -250,8 +284,10 @@ func (d *Detector) Close() error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.closed = true
-	if d.timer != nil {
-		d.timer.Stop()
+	for _, t := range []*time.Timer{d.timer, d.merge} {
+		if t != nil {
+			t.Stop()
+		}
 	}
 	return nil
 }

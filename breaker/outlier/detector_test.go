@@ -138,6 +138,34 @@ func TestAHostThatIsRestoredBeginsAnew(t *testing.T) {
 	require.False(t, hosts[0].Ejected())
 }
 
+func TestChangesAreMergedWhereThatIsAskedFor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d, _, hosts := watch(t, 3, outlier.Config{
+			Consecutive5xx: 1, MaxEjected: mesh.Always, Merge: time.Second, BaseEjection: 1500 * time.Millisecond, Interval: 100 * time.Millisecond,
+		})
+		d.Observe(hosts[0], failure)
+		require.True(t, hosts[0].Ejected(), "the first is told at once")
+		time.Sleep(300 * time.Millisecond)
+		d.Observe(hosts[1], failure)
+		time.Sleep(500 * time.Millisecond)
+		d.Observe(hosts[2], failure)
+		require.Equal(t, 3, d.Stats().Ejected)
+		time.Sleep(500*time.Millisecond - 1)
+		require.False(t, hosts[1].Ejected())
+		time.Sleep(1)
+		synctest.Wait()
+		require.True(t, hosts[1].Ejected() && hosts[2].Ejected(), "the others together")
+		// At 1.5 s the first returns, which is 200 ms after they were told.
+		time.Sleep(time.Second)
+		require.True(t, hosts[0].Ejected())
+		time.Sleep(200 * time.Millisecond)
+		synctest.Wait()
+		for _, h := range hosts {
+			require.False(t, h.Ejected(), "all have returned by 2.5 s")
+		}
+	})
+}
+
 func TestHowManyHostsCanBeOut(t *testing.T) {
 	for _, c := range []struct {
 		config      outlier.Config
