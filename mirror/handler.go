@@ -1,0 +1,73 @@
+package mirror
+
+import (
+	"net/http"
+
+	"github.com/sidecarless/mesh/internal/flow"
+	"github.com/sidecarless/mesh/internal/rw"
+)
+
+// Handler copies requests that next serves. Unless the To of the configuration
+// has endpoints of its own, Server must be set: the request's own address is that
+// of this server.
+func (m *Mirror) Handler(next http.Handler) http.Handler { return &handler{m, next} }
+
+type handler struct {
+	m    *Mirror
+	next http.Handler
+}
+
+// ServeHTTP implements http.Handler.
+func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	p := h.m.plan.Load()
+	if !h.m.sample(p, r) {
+		h.next.ServeHTTP(w, r)
+		return
+	}
+	if f := flow.Served(r); f != nil {
+		f.Mirrors = append(f.Mirrors, p.name)
+	}
+	c := newReplica(h.m, p, r)
+	forward(c.request.Header)
+	if b := c.copyBody(r); b != nil {
+		defer b.unread()
+		r = r.WithContext(r.Context())
+		r.Body = b
+	}
+	if c.primary == nil {
+		h.next.ServeHTTP(w, r)
+		return
+	}
+	s := &serving{copy: c}
+	defer s.ended()
+	h.next.ServeHTTP(s.Wrap(w, s), r)
+	s.Finish()
+	s.whole = true
+}
+
+// serving writes an answer that is compared.
+type serving struct {
+	rw.Writer
+	recording
+	copy  *replica
+	whole bool // the handler has returned
+}
+
+// BeforeHeader implements rw.Hooks.
+func (s *serving) BeforeHeader(status int) int {
+	s.recording = s.copy.record(status, s.Header())
+	return status
+}
+
+// WriteBody implements rw.BodyHook.
+func (s *serving) WriteBody(p []byte) (int, error) {
+	n, err := s.Send(p)
+	s.add(p[:n])
+	return n, err
+}
+
+// ended gives the answer to the copy.
+func (s *serving) ended() {
+	s.cut = s.cut || !s.whole
+	s.copy.primary <- s.answer
+}
