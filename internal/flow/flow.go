@@ -168,6 +168,23 @@ func Serving(ctx context.Context) *Flow {
 	return f
 }
 
+// Detached is for a request of our own that is made because of another one, such
+// as a copy: it has the values of ctx, but neither its end nor its record.
+func Detached(ctx context.Context) context.Context {
+	return detached{context.WithoutCancel(ctx)}
+}
+
+type detached struct{ context.Context }
+
+// Value implements context.Context.
+func (d detached) Value(key any) any {
+	switch key.(type) {
+	case flowKey, tryKey:
+		return nil
+	}
+	return d.Context.Value(key)
+}
+
 // Ensure is the record of a client's request and the request to hand on: r
 // itself when it has a record, else a copy with a new one.
 func Ensure(r *http.Request) (*Flow, *http.Request) {
