@@ -28,6 +28,7 @@ func TestRecordedRequests(t *testing.T) {
 			continue
 		}
 		t.Run(c.Name, func(t *testing.T) {
+			t.Parallel() // most of a case is waiting
 			if len(c.Steps) == 0 {
 				checkVerdicts(t, c)
 				return
@@ -54,6 +55,10 @@ func reasonToWait(c *Case) string {
 	return pending[c.Name]
 }
 
+// strictSchema are documents that the webhook accepts and the schema of their kind
+// refuses, as we do (see DIFFERENCES.md).
+var strictSchema = map[string]bool{"DestinationRule unknown-field": true, "DestinationRule simple-and-hash": true}
+
 // checkVerdicts compares what Istio's admission check said of each document.
 func checkVerdicts(t *testing.T, c *Case) {
 	config, _ := istio.Parse(c.Name+".yaml", strings.NewReader(c.resources()))
@@ -66,6 +71,9 @@ func checkVerdicts(t *testing.T, c *Case) {
 	for _, v := range c.Recorded.Validation {
 		if v.Sometimes {
 			continue // Istio's own verdict depends on the order of a map
+		}
+		if strictSchema[v.Resource] {
+			continue
 		}
 		require.Equal(t, v.Error != "", refused[keyOf(v.Resource)], "%s: Istio says %q", v.Resource, v.Error)
 	}
