@@ -14,7 +14,7 @@ import (
 	"time"
 
 	"github.com/sidecarless/mesh"
-	"github.com/sidecarless/mesh/config/internal/rawpath"
+	"github.com/sidecarless/mesh/internal/rawpath"
 )
 
 // Config says how requests are sent on.
@@ -37,11 +37,11 @@ func New(c Config) http.Handler {
 	}
 	h := &handler{config: c}
 	h.proxy = httputil.ReverseProxy{
-		Rewrite:       h.rewrite,
-		Transport:     c.Client,
-		FlushInterval: -1,
-		ErrorHandler:  h.failed,
-		ErrorLog:      nil,
+		Rewrite:        h.rewrite,
+		Transport:      sender{c.Client},
+		FlushInterval:  -1,
+		ErrorHandler:   h.failed,
+		ModifyResponse: closeIfUploading,
 	}
 	return h
 }
@@ -56,9 +56,17 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if refuse(w, r) {
 		return
 	}
-	// HTTP/1.1 servers otherwise end the request's body when the answer begins.
-	// HTTP/2 needs no such thing and says so with an error.
-	_ = http.NewResponseController(w).EnableFullDuplex()
+	if r.ProtoMajor == 1 && r.Body != nil && r.Body != http.NoBody {
+		u := &upload{body: r.Body, left: r.ContentLength, control: http.NewResponseController(w)}
+		// The server otherwise ends the request's body when the answer begins.
+		if err := u.control.EnableFullDuplex(); err != nil {
+			h.config.Error(w, r, err)
+			return
+		}
+		r = r.WithContext(r.Context())
+		r.Body = u
+		defer u.leave()
+	}
 	defer linger(r)
 	h.proxy.ServeHTTP(w, r)
 }
@@ -90,7 +98,8 @@ func (h *handler) rewrite(p *httputil.ProxyRequest) {
 	in, out := p.In, p.Out
 	out.URL = target(in, h.config.Port)
 	out.Host = in.Host
-	out.RequestURI = "" // the path to send is that of the URL
+	out.RequestURI = ""      // the path to send is that of the URL
+	out.Trailer = in.Trailer // filled when the body has ended
 	if (out.Body == nil || out.Body == http.NoBody) && tellsEmpty(in.Method) {
 		// net/http then writes a Content-Length of zero, as Envoy does.
 		out.Body, out.TransferEncoding = http.NoBody, []string{"identity"}
@@ -155,6 +164,9 @@ func schemeOf(r *http.Request) string {
 func (h *handler) failed(w http.ResponseWriter, r *http.Request, err error) {
 	if errors.Is(r.Context().Err(), context.Canceled) {
 		panic(http.ErrAbortHandler)
+	}
+	if u, ok := r.Body.(*upload); ok && !u.drain(r.Header) {
+		w.Header().Set("Connection", "close")
 	}
 	h.config.Error(w, r, err)
 }

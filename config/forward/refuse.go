@@ -35,7 +35,7 @@ func refuse(w http.ResponseWriter, r *http.Request) bool {
 		w.Header().Set("Connection", "close")
 	}
 	w.WriteHeader(status)
-	io.WriteString(w, text) //nolint:errcheck // nobody to tell
+	io.WriteString(w, text) // nobody to tell
 	return true
 }
 

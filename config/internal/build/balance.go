@@ -108,6 +108,9 @@ func (u *update) locality(b *lb.Config, t *plan.Target) {
 	b.LocalityWeighted = len(n.Failover)+len(n.By) > 0
 }
 
+// mergeWindow is how long Envoy's workers gather changes of health.
+const mergeWindow = time.Second
+
 // ejection carries out outlierDetection as Istio translates it for Envoy.
 func ejection(c *upstream.Config, o *networking.OutlierDetection) {
 	if o == nil {
@@ -132,6 +135,7 @@ func ejection(c *upstream.Config, o *networking.OutlierDetection) {
 			e.ConsecutiveLocal = int(n)
 		}
 	}
+	e.Merge = mergeWindow
 	e.MaxEjection = max(300*time.Second, e.BaseEjection)
 	c.Ejection = e
 }
