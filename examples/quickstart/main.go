@@ -4,13 +4,14 @@ package main
 
 import (
 	_ "embed"
+	"errors"
 	"fmt"
 	"log"
 	"net/http"
-	"os"
 	"strings"
 
 	"github.com/sidecarless/mesh/config/istio"
+	"github.com/sidecarless/mesh/examples/internal/demo"
 )
 
 //go:embed mesh.yaml
@@ -24,67 +25,88 @@ func main() {
 }
 
 func run() error {
-	stop, document, err := startServers(resources)
+	// Four servers on loopback stand for the pods that mesh.yaml speaks of.
+	pods, err := demo.Start(map[string]http.Handler{
+		"10.0.1.1:8080": demo.Says("v1 replica-1"),
+		"10.0.1.2:8080": demo.Says("v1 replica-2"),
+		"10.0.1.3:8080": demo.Says("v1 replica-3"),
+		"10.0.2.1:8080": demo.Says("v2 replica-1"),
+	})
 	if err != nil {
 		return err
 	}
-	defer stop()
+	defer pods.Close()
 
 	// The mesh: parse the YAML, wrap a plain client with it.
-	config, err := istio.Parse("mesh.yaml", strings.NewReader(document))
+	config, err := istio.Parse("mesh.yaml", strings.NewReader(resources))
 	if err != nil {
 		return err
 	}
-	mesh, err := istio.NewClient(config, istio.ClientConfig{})
+	mesh, err := istio.NewClient(config, istio.ClientConfig{Dial: pods.Dial}) // in a cluster the pods are dialed as they are
 	if err != nil {
 		return err
 	}
 	defer mesh.Close()
 	client := &http.Client{Transport: mesh}
 
-	fmt.Println("1,000 requests of everybody, by mesh.yaml 90 % to v1 and 10 % to v2:")
-	all, err := send(client, 1000, "")
+	everybody := func() (string, error) { return demo.Text(client, "http://product/version") }
+	betaTester := func() (string, error) {
+		return demo.Text(client, "http://product/version", "user-group", "beta-testers")
+	}
+
+	canary := config.VirtualServices()[0].Spec.Http[1].Route[1].Weight
+	fmt.Printf("1,000 requests of everybody, by mesh.yaml %d %% to v2:\n", canary)
+	all, err := demo.Count(1000, everybody)
 	if err != nil {
 		return err
 	}
-	all.print(os.Stdout)
-	if err := all.shareOf("v2", 0.10); err != nil {
+	all.Print("version replica")
+	if err := all.Expect("v2", float64(canary)/100); err != nil {
 		return err
 	}
 
 	fmt.Println("\n100 requests with the header user-group: beta-testers, all to v2:")
-	beta, err := send(client, 100, "beta-testers")
+	beta, err := demo.Count(100, betaTester)
 	if err != nil {
 		return err
 	}
-	beta.print(os.Stdout)
-	if err := beta.shareOf("v2", 1); err != nil {
+	beta.Print("version replica")
+	if err := beta.Expect("v2", 1); err != nil {
 		return err
 	}
 
 	fmt.Println("\nThe weights change while requests keep flowing:")
+	before, measured := pods.Served(), 0
+	stop := demo.Flow(everybody)
 	for _, weights := range [][2]int{{90, 10}, {50, 50}, {0, 100}} {
-		next := strings.NewReplacer(
-			"weight: 90", fmt.Sprint("weight: ", weights[0]),
-			"weight: 10", fmt.Sprint("weight: ", weights[1])).Replace(document)
-		config, err := istio.Parse("mesh.yaml", strings.NewReader(next))
+		edited := demo.Weights(resources, weights[0], weights[1])
+		config, err := istio.Parse("mesh.yaml", strings.NewReader(edited))
 		if err != nil {
 			return err
 		}
-		flowing := background(client)
-		err = mesh.Update(config)
-		if lost := flowing(); err != nil || lost != nil {
-			return fmt.Errorf("while the weights changed: %v %v", err, lost)
+		if err := mesh.Update(config); err != nil {
+			return err
 		}
-		counts, err := send(client, 1000, "")
+		counts, err := demo.Count(1000, everybody)
 		if err != nil {
 			return err
 		}
-		fmt.Printf("  %d/%d: v1 %4.1f %%, v2 %4.1f %%, none failed\n", weights[0], weights[1], 100*counts.share("v1"), 100*counts.share("v2"))
-		if err := counts.shareOf("v2", float64(weights[1])/100); err != nil {
+		measured += counts.Total()
+		fmt.Printf("  %3d/%-3d  v1 %5.1f %%  v2 %5.1f %%\n", weights[0], weights[1], 100*counts.Share("v1"), 100*counts.Share("v2"))
+		if err := counts.Expect("v2", float64(weights[1])/100); err != nil {
 			return err
 		}
 	}
-	fmt.Println("\nNext: edit the weights or the header in examples/quickstart/mesh.yaml and run it again.")
+	flowed, err := stop()
+	if err != nil {
+		return fmt.Errorf("while the weights changed: %w", err)
+	}
+	sent, served := measured+flowed.Total(), pods.Served()-before
+	fmt.Printf("  %d requests sent, %d served, none failed\n", sent, served)
+	if sent != served {
+		return errors.New("requests were lost or repeated")
+	}
+
+	fmt.Println("\nNext: edit the weights in examples/quickstart/mesh.yaml and run it again.")
 	return nil
 }
