@@ -8,9 +8,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
-	"runtime"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -268,135 +266,6 @@ func TestAnUpdateKeepsConnectionsAndCounters(t *testing.T) {
 	require.NoError(t, err)
 	require.EqualValues(t, 1, u.Stats().Connections.Opened, "other connections are a new pool's")
 	require.Eventually(t, func() bool { return u.Stats().Limits.Connections == 1 }, 5*time.Second, time.Millisecond, "the old pool is drained")
-}
-
-// A fleet of servers is restarted one after the other while requests flow.
-func TestARollingRestartFailsNoRepeatableRequest(t *testing.T) {
-	for _, protocol := range []upstream.Protocol{upstream.HTTP1, upstream.HTTP2} {
-		t.Run(protocol.String(), func(t *testing.T) {
-			var servers []*http.Server
-			var addrs []string
-			start := func(addr string) *http.Server {
-				l, err := net.Listen("tcp", addr)
-				require.NoError(t, err)
-				s := &http.Server{
-					Handler:   http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "ok") }),
-					Protocols: new(http.Protocols),
-				}
-				s.Protocols.SetHTTP1(true)
-				s.Protocols.SetUnencryptedHTTP2(true)
-				go s.Serve(l)
-				addrs = append(addrs, l.Addr().String())
-				return s
-			}
-			for range 3 {
-				servers = append(servers, start("127.0.0.1:0"))
-			}
-			u := open(t, upstream.Config{Endpoints: lb.Addrs(addrs...), Connections: upstream.Connections{Protocol: protocol}})
-			stop := make(chan struct{})
-			var sent, failed atomic.Int64
-			var wait sync.WaitGroup
-			for range 8 {
-				wait.Go(func() {
-					for {
-						select {
-						case <-stop:
-							return
-						default:
-						}
-						sent.Add(1)
-						if _, _, err := get(u); err != nil {
-							failed.Add(1)
-							t.Error(err)
-						}
-					}
-				})
-			}
-			for i := range servers {
-				before := sent.Load()
-				require.Eventually(t, func() bool { return sent.Load() > before+100 }, 20*time.Second, time.Millisecond)
-				require.NoError(t, servers[i].Shutdown(t.Context()))
-				servers[i] = start(addrs[i])
-				before = sent.Load()
-				require.Eventually(t, func() bool { return sent.Load() > before+100 }, 20*time.Second, time.Millisecond)
-			}
-			close(stop)
-			wait.Wait()
-			for _, s := range servers {
-				s.Close()
-			}
-			require.Zero(t, failed.Load())
-		})
-	}
-}
-
-// A server that answers each request with GOAWAY.
-func TestAStormOfGOAWAYFailsNoRepeatableRequest(t *testing.T) {
-	s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("Connection", "close") // HTTP/2: GOAWAY
-		io.WriteString(w, "ok")
-	}))
-	s.Config.Protocols = new(http.Protocols)
-	s.Config.Protocols.SetUnencryptedHTTP2(true)
-	s.Start()
-	defer s.Close()
-	budget, err := retry.NewBudget(retry.BudgetConfig{MaxConcurrent: 100})
-	require.NoError(t, err)
-	u := open(t, upstream.Config{
-		Endpoints:   lb.Addrs(s.Listener.Addr().String()),
-		Connections: upstream.Connections{Protocol: upstream.HTTP2},
-		Retry:       retry.Config{Attempts: 20, Budget: budget},
-		NoEjection:  true,
-	})
-	var wait sync.WaitGroup
-	for range 16 {
-		wait.Go(func() {
-			for range 20 {
-				_, text, err := get(u)
-				if err != nil || text != "ok" {
-					t.Errorf("%q, %v", text, err)
-				}
-			}
-		})
-	}
-	wait.Wait()
-	require.Zero(t, u.Stats().Connections.Active)
-}
-
-// Endpoints change all the time under load.
-func TestEndpointsThatComeAndGoFailNoRequest(t *testing.T) {
-	h := func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "ok") }
-	addrs := []string{serve(t, h), serve(t, h), serve(t, h), serve(t, h)}
-	u := open(t, upstream.Config{Endpoints: lb.Addrs(addrs...)})
-	get(u)
-	goroutines := runtime.NumGoroutine()
-	stop := make(chan struct{})
-	var wait sync.WaitGroup
-	for range 4 {
-		wait.Go(func() {
-			for {
-				select {
-				case <-stop:
-					return
-				default:
-				}
-				if _, _, err := get(u); err != nil {
-					t.Error(err)
-				}
-			}
-		})
-	}
-	tick := time.NewTicker(time.Millisecond)
-	defer tick.Stop()
-	for i := range 500 {
-		<-tick.C
-		require.NoError(t, u.SetEndpoints(lb.Addrs(addrs[i%4], addrs[(i+1)%4])))
-	}
-	close(stop)
-	wait.Wait()
-	require.NoError(t, u.SetEndpoints(nil))
-	require.Eventually(t, func() bool { return u.Stats().Connections.Open == 0 }, 5*time.Second, time.Millisecond)
-	require.Eventually(t, func() bool { return runtime.NumGoroutine() <= goroutines+5 }, 5*time.Second, 10*time.Millisecond)
 }
 
 func TestTheCallersRequestIsNotChanged(t *testing.T) {
