@@ -136,6 +136,11 @@ func (u *update) upstreamConfig(name plan.Cluster, t *plan.Target) (upstream.Con
 	u.balance(&l, &c, t)
 	ejection(&c, t.Policy.OutlierDetection)
 	c.TLS = clientTLS(&l, t)
+	if last := u.mesh.options.Transport; last != nil {
+		c.Transport = last
+		c.Dial, c.TLS, c.Connections = nil, nil, upstream.Connections{}
+		c.Breaker.Limits.MaxConnections, c.Breaker.Limits.MaxPending = 0, 0
+	}
 	return c, l.Err()
 }
 

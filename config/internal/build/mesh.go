@@ -18,6 +18,7 @@ import (
 	"github.com/sidecarless/mesh/internal/flow"
 	"github.com/sidecarless/mesh/internal/rawpath"
 	"github.com/sidecarless/mesh/match"
+	"github.com/sidecarless/mesh/mirror"
 	"github.com/sidecarless/mesh/route"
 )
 
@@ -25,6 +26,7 @@ import (
 type Options struct {
 	Client       plan.Client
 	Dial         func(ctx context.Context, network, address string) (net.Conn, error) // nil: a net.Dialer
+	Transport    http.RoundTripper                                                    // in place of connections
 	Sink         access.Sink                                                          // nil: none
 	Unknown      http.RoundTripper                                                    // for hosts that no resource names; nil refuses them
 	ProxyHeaders bool                                                                 // add and remove the headers that a sidecar does
@@ -41,6 +43,7 @@ type Mesh struct {
 
 	mu       sync.Mutex // one update at a time
 	clusters map[plan.Cluster]*cluster
+	mirrors  []*mirror.Mirror
 	closed   bool
 	changed  chan struct{} // closed when there is another set of clusters
 

@@ -80,7 +80,11 @@ func (u *update) routed(rule *plan.Rule) (http.RoundTripper, error) {
 	if err != nil {
 		return nil, err
 	}
-	return mesh.Chain(bound.Transport, hash)(last), nil
+	copies, err := u.copies(rule)
+	if err != nil {
+		return nil, err
+	}
+	return mesh.Chain(append(copies, bound.Transport, hash)...)(last), nil
 }
 
 // destinations is the split of a rule.

@@ -7,6 +7,7 @@ import (
 	"github.com/sidecarless/mesh"
 	"github.com/sidecarless/mesh/config/internal/plan"
 	"github.com/sidecarless/mesh/match"
+	"github.com/sidecarless/mesh/mirror"
 )
 
 // problems collects what is wrong with resources, each with its source.
@@ -36,6 +37,7 @@ type update struct {
 	problems problems
 	clusters map[plan.Cluster]*cluster // those of the plan, new and kept
 	made     []*cluster                // those that the plan adds
+	mirrors  []*mirror.Mirror          // of all its rules
 }
 
 // Update takes a new world: all of it, or nothing if anything is wrong. Requests
@@ -60,9 +62,14 @@ func (m *Mesh) Update(w *plan.World) error {
 		for _, c := range u.made {
 			c.close()
 		}
+		for _, one := range u.mirrors {
+			one.Close()
+		}
 		return err
 	}
 	m.now.Store(next)
+	m.endCopies(m.mirrors)
+	m.mirrors = u.mirrors
 	old := m.clusters
 	m.clusters = u.clusters
 	close(m.changed)
@@ -123,6 +130,9 @@ func (m *Mesh) Close() error {
 	defer m.mu.Unlock()
 	m.closed = true
 	m.end()
+	for _, one := range m.mirrors {
+		one.Close()
+	}
 	m.retiring.Wait()
 	var errs []error
 	for _, c := range m.clusters {

@@ -1,0 +1,93 @@
+package build
+
+import (
+	"context"
+	"net"
+	"net/http"
+	"net/netip"
+	"strconv"
+	"time"
+
+	"github.com/sidecarless/mesh"
+	"github.com/sidecarless/mesh/config/internal/plan"
+	"github.com/sidecarless/mesh/mirror"
+)
+
+// Envoy bounds neither the body of a copy nor how many there are. We do, so that a
+// target that hangs cannot take the memory of the process.
+const (
+	maxCopiedBody = 16 << 20
+	maxCopies     = 1024
+)
+
+// copies are the layers that send copies of a rule's requests. The copy is what a
+// destination would get by the rule alone.
+func (u *update) copies(rule *plan.Rule) ([]layer, error) {
+	var layers []layer
+	for i := range rule.Mirrors {
+		share := mesh.Percent(rule.Mirrors[i].Percent)
+		to := u.clusters[rule.Mirrors[i].Cluster]
+		if share == 0 || to == nil {
+			continue
+		}
+		onRequest, err := u.rewriteOf(rule, nil)
+		if err != nil {
+			return nil, err
+		}
+		c := mirror.Config{
+			Name: to.name, To: mesh.Chain(onRequest)(to), Share: share,
+			Timeout: rule.Route.GetTimeout().AsDuration(), MaxBody: maxCopiedBody, MaxCopies: maxCopies,
+			Rand: u.mesh.options.Rand, Logger: u.mesh.options.Logger,
+		}
+		if u.mesh.options.ProxyHeaders {
+			c.From, c.Edit = ownAddress(), tellOfCopy(rule)
+		}
+		m, err := mirror.New(c)
+		if err != nil {
+			return nil, err
+		}
+		u.mirrors = append(u.mirrors, m)
+		layers = append(layers, m.Transport)
+	}
+	return layers, nil
+}
+
+// tellOfCopy gives a copy the headers that the first attempt gets.
+func tellOfCopy(rule *plan.Rule) func(*http.Request) {
+	bound := rule.Route.GetTimeout().AsDuration()
+	if perTry := rule.Route.GetRetries().GetPerTryTimeout().AsDuration(); perTry > 0 && (bound == 0 || perTry < bound) {
+		bound = perTry
+	}
+	return func(r *http.Request) {
+		r.Header["X-Envoy-Attempt-Count"] = []string{"1"}
+		if bound > 0 {
+			r.Header["X-Envoy-Expected-Rq-Timeout-Ms"] = []string{strconv.FormatInt(bound.Milliseconds(), 10)}
+		}
+	}
+}
+
+// ownAddress is the address by which others know this machine.
+func ownAddress() netip.Addr {
+	addresses, _ := net.InterfaceAddrs() // without any it is loopback
+	for _, a := range addresses {
+		if p, err := netip.ParsePrefix(a.String()); err == nil && p.Addr().Is4() && p.Addr().IsGlobalUnicast() {
+			return p.Addr()
+		}
+	}
+	return netip.AddrFrom4([4]byte{127, 0, 0, 1})
+}
+
+// endCopies lets copies under way end, and after that what sends them.
+func (m *Mesh) endCopies(mirrors []*mirror.Mirror) {
+	if len(mirrors) == 0 {
+		return
+	}
+	m.retiring.Go(func() {
+		ctx, cancel := context.WithTimeout(m.ending, time.Minute)
+		defer cancel()
+		for _, one := range mirrors {
+			one.Shutdown(ctx)
+			one.Close()
+		}
+	})
+}
