@@ -5,12 +5,15 @@ package forward
 import (
 	"context"
 	"errors"
+	"io"
+	"log"
 	"net"
 	"net/http"
 	"net/http/httputil"
 	"net/url"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/sidecarless/mesh"
@@ -35,20 +38,13 @@ func New(c Config) http.Handler {
 	if c.Error == nil {
 		c.Error = mesh.WriteError
 	}
-	h := &handler{config: c}
-	h.proxy = httputil.ReverseProxy{
-		Rewrite:        h.rewrite,
-		Transport:      sender{c.Client},
-		FlushInterval:  -1,
-		ErrorHandler:   h.failed,
-		ModifyResponse: closeIfUploading,
-	}
-	return h
+	return &handler{config: c, silent: log.New(io.Discard, "", 0)}
 }
 
 type handler struct {
-	config Config
-	proxy  httputil.ReverseProxy
+	config  Config
+	buffers buffers
+	silent  *log.Logger // what went wrong is in the access log
 }
 
 // ServeHTTP implements http.Handler.
@@ -56,19 +52,27 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if refuse(w, r) {
 		return
 	}
+	x := exchange{config: &h.config, w: w}
 	if r.ProtoMajor == 1 && r.Body != nil && r.Body != http.NoBody {
-		u := &upload{body: r.Body, left: r.ContentLength, control: http.NewResponseController(w)}
+		x.upload = &upload{body: r.Body, left: r.ContentLength, control: http.NewResponseController(w)}
 		// The server otherwise ends the request's body when the answer begins.
-		if err := u.control.EnableFullDuplex(); err != nil {
+		if err := x.upload.control.EnableFullDuplex(); err != nil {
 			h.config.Error(w, r, err)
 			return
 		}
-		r = r.WithContext(r.Context())
-		r.Body = u
-		defer u.leave()
+		defer x.upload.leave()
+	}
+	proxy := httputil.ReverseProxy{
+		Rewrite:        x.rewrite,
+		Transport:      h.config.Client,
+		FlushInterval:  -1,
+		BufferPool:     &h.buffers,
+		ErrorLog:       h.silent,
+		ModifyResponse: x.answered,
+		ErrorHandler:   x.failed,
 	}
 	defer linger(r)
-	h.proxy.ServeHTTP(w, r)
+	proxy.ServeHTTP(w, r)
 }
 
 // lingerFor is how long Envoy leaves a connection open on which an answer has
@@ -92,14 +96,24 @@ func linger(r *http.Request) {
 	panic(reason)
 }
 
+// An exchange is one request and its answer.
+type exchange struct {
+	config *Config
+	w      http.ResponseWriter
+	upload *upload // nil without a body, and for HTTP/2
+}
+
 // rewrite makes of a request that was received one to send, changing nothing that
 // the caller wrote but hop-by-hop headers.
-func (h *handler) rewrite(p *httputil.ProxyRequest) {
+func (x *exchange) rewrite(p *httputil.ProxyRequest) {
 	in, out := p.In, p.Out
-	out.URL = target(in, h.config.Port)
+	out.URL = target(in, x.config.Port)
 	out.Host = in.Host
 	out.RequestURI = ""      // the path to send is that of the URL
 	out.Trailer = in.Trailer // filled when the body has ended
+	if x.upload != nil {
+		out.Body = x.upload
+	}
 	if (out.Body == nil || out.Body == http.NoBody) && tellsEmpty(in.Method) {
 		// net/http then writes a Content-Length of zero, as Envoy does.
 		out.Body, out.TransferEncoding = http.NoBody, []string{"identity"}
@@ -110,6 +124,32 @@ func (h *handler) rewrite(p *httputil.ProxyRequest) {
 			out.Header[name] = v
 		}
 	}
+}
+
+// answered sees the answer before the caller does.
+func (x *exchange) answered(res *http.Response) error {
+	if res.StatusCode == http.StatusSwitchingProtocols {
+		return nil
+	}
+	if _, given := res.Header["Content-Type"]; !given {
+		x.w.Header()["Content-Type"] = nil // the server would guess one
+	}
+	if x.upload != nil && !x.upload.ended.Load() {
+		res.Header.Set("Connection", "close")
+	}
+	return nil
+}
+
+// failed answers when the client returned an error. Nobody is there to read it
+// when the caller left.
+func (x *exchange) failed(w http.ResponseWriter, r *http.Request, err error) {
+	if errors.Is(r.Context().Err(), context.Canceled) {
+		panic(http.ErrAbortHandler)
+	}
+	if x.upload != nil && !x.upload.drain(r.Header) {
+		w.Header().Set("Connection", "close")
+	}
+	x.config.Error(w, r, err)
 }
 
 // tellsEmpty reports whether a request of that method without a body says so in a
@@ -159,14 +199,19 @@ func schemeOf(r *http.Request) string {
 	return "http"
 }
 
-// failed answers when the client returned an error. Nobody is there to read it
-// when the caller left.
-func (h *handler) failed(w http.ResponseWriter, r *http.Request, err error) {
-	if errors.Is(r.Context().Err(), context.Canceled) {
-		panic(http.ErrAbortHandler)
+// buffers are for copying answers.
+type buffers struct{ pool sync.Pool }
+
+// bufferSize is that of [io.Copy].
+const bufferSize = 32 << 10
+
+// Get implements [httputil.BufferPool].
+func (b *buffers) Get() []byte {
+	if buffer, ok := b.pool.Get().(*[bufferSize]byte); ok {
+		return buffer[:]
 	}
-	if u, ok := r.Body.(*upload); ok && !u.drain(r.Header) {
-		w.Header().Set("Connection", "close")
-	}
-	h.config.Error(w, r, err)
+	return make([]byte, bufferSize)
 }
+
+// Put implements [httputil.BufferPool].
+func (b *buffers) Put(buffer []byte) { b.pool.Put((*[bufferSize]byte)(buffer)) }

@@ -51,7 +51,7 @@ func TestInterimAnswersPass(t *testing.T) {
 	res, err := transport.RoundTrip(r)
 	require.NoError(t, err)
 	defer res.Body.Close()
-	require.Equal(t, []string{"103[</a.css>]"}, hints)
+	require.Equal(t, []string{"103 [</a.css>]"}, hints)
 	require.Equal(t, 200, res.StatusCode)
 	require.Empty(t, res.Header["Link"])
 }
@@ -67,7 +67,10 @@ func TestACallerMayWaitToBeAskedForItsBody(t *testing.T) {
 	require.Equal(t, "HTTP/1.1 100 Continue\r\n", line)
 	head(r)
 	fmt.Fprint(c, "abc")
-	_, body := answer(t, r)
+	res, body := answer(t, r)
+	if res.StatusCode == http.StatusContinue { // the server's own
+		_, body = answer(t, r)
+	}
 	require.Equal(t, "abc", body)
 }
 

@@ -76,33 +76,11 @@ func (u *upload) drain(h http.Header) bool {
 	return u.control.SetReadDeadline(time.Time{}) == nil && u.ended.Load()
 }
 
-// leave ends the request. Where its body has not ended the connection is about to
+// leave ends the request: nobody may read any more. Where its body has not ended the connection is about to
 // be closed, and the server shall not wait for long for what it does not need.
 func (u *upload) leave() {
+	u.Close()
 	if !u.ended.Load() {
 		u.control.SetReadDeadline(time.Now().Add(lingerFor)) //nolint:errcheck // it waits then
 	}
-}
-
-// sender is the client as ReverseProxy has it. Its answers are for the request
-// that was sent.
-type sender struct{ client http.RoundTripper }
-
-// RoundTrip implements http.RoundTripper.
-func (s sender) RoundTrip(r *http.Request) (*http.Response, error) {
-	res, err := s.client.RoundTrip(r)
-	if res != nil {
-		res.Request = r
-	}
-	return res, err
-}
-
-// closeIfUploading marks an answer that begins before the request's body has
-// ended.
-func closeIfUploading(res *http.Response) error {
-	u, ok := res.Request.Body.(*upload)
-	if ok && !u.ended.Load() && res.StatusCode != http.StatusSwitchingProtocols {
-		res.Header.Set("Connection", "close")
-	}
-	return nil
 }
