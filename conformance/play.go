@@ -56,8 +56,8 @@ func (c *Case) Play(ctx context.Context) (map[int][]*Outcome, error) {
 	if err != nil {
 		return nil, err
 	}
-	server := &http.Server{Handler: handler}
-	go server.Serve(listener)
+	server := forward.Server(handler)
+	go server.Serve(forward.Listener(listener))
 	defer server.Close()
 
 	all := map[int][]*Outcome{}
@@ -222,7 +222,11 @@ func send(address string, text []byte, method string) (o *Outcome) {
 		conn.Write(text)
 	}()
 	defer func() { conn.Close(); <-written }()
-	res, err := http.ReadResponse(bufio.NewReader(conn), &http.Request{Method: method})
+	r := bufio.NewReader(conn)
+	res, err := http.ReadResponse(r, &http.Request{Method: method})
+	for err == nil && res.StatusCode < http.StatusOK {
+		res, err = http.ReadResponse(r, &http.Request{Method: method})
+	}
 	if err != nil {
 		o.Err = err
 		return o
