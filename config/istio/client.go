@@ -27,6 +27,12 @@ type ClientConfig struct {
 	// Dial makes connections to endpoints; nil is that of a [net.Dialer].
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 
+	// Transport sends the attempts in place of connections of the client's own, to
+	// the endpoint's address in the request's URL: in tests, or where connections are
+	// somebody else's business. What the resources say of connections and TLS has
+	// then no effect.
+	Transport http.RoundTripper
+
 	// Sinks are told of each request.
 	Sinks []access.Sink
 
@@ -72,7 +78,7 @@ func NewClient(c *Config, cc ClientConfig) (*Client, error) {
 		Client: plan.Client{
 			Namespace: cc.Workload.Namespace, Labels: cc.Workload.Labels, Locality: cc.Workload.Locality,
 		},
-		Dial: cc.Dial, Sink: access.Join(cc.Sinks...), Unknown: cc.Unknown, ProxyHeaders: cc.ProxyHeaders,
+		Dial: cc.Dial, Transport: cc.Transport, Sink: access.Join(cc.Sinks...), Unknown: cc.Unknown, ProxyHeaders: cc.ProxyHeaders,
 		FaultsInside: cc.FaultsInside, Rand: cc.Rand, Logger: cc.Logger,
 	})
 	if err != nil {
