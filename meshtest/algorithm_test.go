@@ -153,9 +153,7 @@ func TestMistakesInAlgorithmsAreFound(t *testing.T) {
 				}
 				k := &algorithmCheck{violations: violations{patience: hasty}, a: tt.a}
 				k.run(hasty, func() { c.check(k) })
-				k.mu.Lock()
-				require.NotEmpty(t, k.list, c.name)
-				k.mu.Unlock()
+				require.NotEmpty(t, k.found(), c.name)
 			}
 		})
 	}

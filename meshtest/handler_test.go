@@ -201,7 +201,7 @@ func TestMistakesInHandlerLayersAreFound(t *testing.T) {
 					k := &handlerCheck{violations: violations{patience: hasty}, layer: b.layer, over: over}
 					k.run(6*patience, func() { c.check(k) })
 					k.close()
-					found[c.name] = append(found[c.name], k.list...)
+					found[c.name] = append(found[c.name], k.found()...)
 				}
 			}
 			for _, want := range b.cases {

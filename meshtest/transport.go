@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"reflect"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -84,11 +85,16 @@ func (v *violations) inTime(done <-chan struct{}) bool {
 	}
 }
 
-func (v *violations) report(t *testing.T) {
-	t.Helper()
+// found is what was found so far. A layer that hangs may still be at work.
+func (v *violations) found() []string {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	for _, s := range v.list {
+	return slices.Clone(v.list)
+}
+
+func (v *violations) report(t *testing.T) {
+	t.Helper()
+	for _, s := range v.found() {
 		t.Error(s)
 	}
 }

@@ -68,7 +68,7 @@ func TestTheTransportOfTheStandardLibraryKeepsTheContract(t *testing.T) {
 		}}
 		for _, c := range transportContract {
 			c.check(k)
-			require.Empty(t, k.list, c.name)
+			require.Empty(t, k.found(), c.name)
 		}
 	})
 }
@@ -277,8 +277,8 @@ func TestMistakesInClientLayersAreFound(t *testing.T) {
 			for _, c := range transportContract {
 				k := &transportCheck{violations: violations{patience: hasty}, layer: layer}
 				c.check(k)
-				if len(k.list) > 0 {
-					found[c.name] = k.list
+				if list := k.found(); len(list) > 0 {
+					found[c.name] = list
 				}
 			}
 			for _, want := range b.cases {
@@ -306,7 +306,7 @@ func TestALayerThatMixesRequestsIsFound(t *testing.T) {
 		})
 	}}
 	concurrent(k)
-	require.NotEmpty(t, k.list)
+	require.NotEmpty(t, k.found())
 }
 
 func TestEveryCaseFindsSomething(t *testing.T) {
@@ -335,7 +335,7 @@ func TestABodyThatIsSpoiltIsFound(t *testing.T) {
 				})
 			}}
 			responseBody(k)
-			require.Len(t, k.list, map[string]int{"cut": 2, "never closed": 1, "closes only once": 1}[name], "%v", k.list)
+			require.Len(t, k.found(), map[string]int{"cut": 2, "never closed": 1, "closes only once": 1}[name], "%v", k.found())
 		})
 	}
 }
@@ -382,14 +382,14 @@ func TestALayerThatHangsIsTold(t *testing.T) {
 	release := make(chan struct{})
 	defer close(release)
 	v.run(time.Millisecond, func() { <-release })
-	require.Equal(t, []string{"the layer hangs"}, v.list)
+	require.Equal(t, []string{"the layer hangs"}, v.found())
 }
 
 func TestALayerThatPanicsIsTold(t *testing.T) {
 	v := violations{patience: patience}
 	v.run(patience, func() { panic("bug") })
-	require.Len(t, v.list, 1)
-	require.Contains(t, v.list[0], "the layer panicked: bug")
+	require.Len(t, v.found(), 1)
+	require.Contains(t, v.found()[0], "the layer panicked: bug")
 	v.run(patience, func() { panic(http.ErrAbortHandler) })
-	require.Len(t, v.list, 1, "which is how a handler breaks a connection")
+	require.Len(t, v.found(), 1, "which is how a handler breaks a connection")
 }
