@@ -5,25 +5,27 @@ import (
 	"strings"
 
 	security "istio.io/api/security/v1beta1"
+
+	"github.com/sidecarless/mesh/config/internal/manifest"
 )
 
 // checkAuthorizationPolicy checks what Istio's admission check does, and
 // refuses what it lets pass although it cannot work.
 func checkAuthorizationPolicy(c *checker, ap *security.AuthorizationPolicy) {
-	p := top("spec")
+	p := manifest.Top("spec")
 	c.target(ap.Selector, ap.TargetRef, ap.TargetRefs)
 	custom := ap.Action == security.AuthorizationPolicy_CUSTOM
 	switch {
 	case len(ap.Rules) == 0 && (custom || ap.Action == security.AuthorizationPolicy_DENY):
-		c.refuse(p.field("rules"), nil, "is missing: without rules the action %s never applies; write [{}] for every request", ap.Action)
+		c.refuse(p.Field("rules"), nil, "is missing: without rules the action %s never applies; write [{}] for every request", ap.Action)
 	case custom && ap.GetProvider().GetName() == "":
-		c.refuse(p.field("provider").field("name"), nil, "is missing: the action CUSTOM asks a provider")
+		c.refuse(p.Field("provider").Field("name"), nil, "is missing: the action CUSTOM asks a provider")
 	}
 	if ap.GetProvider() != nil && !custom {
-		c.refuse(p.field("provider"), nil, "can be given for the action CUSTOM only, not %s", ap.Action)
+		c.refuse(p.Field("provider"), nil, "can be given for the action CUSTOM only, not %s", ap.Action)
 	}
 	for i, rule := range ap.Rules {
-		at := p.field("rules").at(i)
+		at := p.Field("rules").At(i)
 		if custom {
 			c.customRule(at, rule)
 		}
@@ -36,12 +38,12 @@ func checkAuthorizationPolicy(c *checker, ap *security.AuthorizationPolicy) {
 
 // customRule refuses what a provider's rule cannot ask, which is evaluated
 // before identities are.
-func (c *checker) customRule(p *path, r *security.Rule) {
+func (c *checker) customRule(p *manifest.Path, r *security.Rule) {
 	const reason = "cannot be matched with the action CUSTOM"
 	for i, from := range r.From {
 		for _, f := range identityFields(from.GetSource()) {
 			if len(f.values) > 0 {
-				c.refuse(p.field("from").at(i).field("source").field(f.name), nil, reason)
+				c.refuse(p.Field("from").At(i).Field("source").Field(f.name), nil, reason)
 			}
 		}
 	}
@@ -49,7 +51,7 @@ func (c *checker) customRule(p *path, r *security.Rule) {
 		switch key := when.Key; {
 		case key == "source.namespace", key == "source.serviceAccount", key == "source.trustDomain", key == "source.principal",
 			strings.HasPrefix(key, "request.auth."):
-			c.refuse(p.field("when").at(i).field("key"), key, reason)
+			c.refuse(p.Field("when").At(i).Field("key"), key, reason)
 		}
 	}
 }
@@ -83,9 +85,9 @@ func anyValues(fields []values) bool {
 	return slices.ContainsFunc(fields, func(f values) bool { return len(f.values) > 0 })
 }
 
-func (c *checker) authorizationRule(p *path, r *security.Rule) {
+func (c *checker) authorizationRule(p *manifest.Path, r *security.Rule) {
 	for i, from := range r.From {
-		at := p.field("from").at(i).field("source")
+		at := p.Field("from").At(i).Field("source")
 		if from.Source == nil {
 			c.refuse(at, nil, "is missing")
 			continue
@@ -93,7 +95,7 @@ func (c *checker) authorizationRule(p *path, r *security.Rule) {
 		c.source(at, from.Source)
 	}
 	for i, to := range r.To {
-		at := p.field("to").at(i).field("operation")
+		at := p.Field("to").At(i).Field("operation")
 		if to.Operation == nil {
 			c.refuse(at, nil, "is missing")
 			continue
@@ -101,11 +103,11 @@ func (c *checker) authorizationRule(p *path, r *security.Rule) {
 		c.operation(at, to.Operation)
 	}
 	for i, when := range r.When {
-		c.condition(p.field("when").at(i), when)
+		c.condition(p.Field("when").At(i), when)
 	}
 }
 
-func (c *checker) source(p *path, s *security.Source) {
+func (c *checker) source(p *manifest.Path, s *security.Source) {
 	identities, addresses := identityFields(s), addressFields(s)
 	if !anyValues(identities) && !anyValues(addresses) {
 		c.refuse(p, nil, "is empty: it would match nobody or everybody; name at least one condition")
@@ -113,10 +115,10 @@ func (c *checker) source(p *path, s *security.Source) {
 	}
 	if len(s.ServiceAccounts)+len(s.NotServiceAccounts) > 0 &&
 		len(s.Principals)+len(s.NotPrincipals)+len(s.Namespaces)+len(s.NotNamespaces) > 0 {
-		c.refuse(p.field("serviceAccounts"), nil, "cannot stand beside principals or namespaces, which it holds already")
+		c.refuse(p.Field("serviceAccounts"), nil, "cannot stand beside principals or namespaces, which it holds already")
 	}
 	for _, f := range identities {
-		at := p.field(f.name)
+		at := p.Field(f.name)
 		switch f.name {
 		case "serviceAccounts", "notServiceAccounts":
 			c.serviceAccounts(at, f.values)
@@ -126,14 +128,14 @@ func (c *checker) source(p *path, s *security.Source) {
 			c.notEmpty(at, f.values)
 		}
 	}
-	c.principals(p.field("principals"), s.Principals)
-	c.principals(p.field("notPrincipals"), s.NotPrincipals)
+	c.principals(p.Field("principals"), s.Principals)
+	c.principals(p.Field("notPrincipals"), s.NotPrincipals)
 	for _, f := range addresses {
-		c.addresses(p.field(f.name), f.values)
+		c.addresses(p.Field(f.name), f.values)
 	}
 }
 
-func (c *checker) operation(p *path, o *security.Operation) {
+func (c *checker) operation(p *manifest.Path, o *security.Operation) {
 	fields := []values{
 		{"hosts", o.Hosts}, {"notHosts", o.NotHosts}, {"ports", o.Ports}, {"notPorts", o.NotPorts},
 		{"methods", o.Methods}, {"notMethods", o.NotMethods}, {"paths", o.Paths}, {"notPaths", o.NotPaths},
@@ -143,7 +145,7 @@ func (c *checker) operation(p *path, o *security.Operation) {
 		return
 	}
 	for _, f := range fields {
-		at := p.field(f.name)
+		at := p.Field(f.name)
 		switch f.name {
 		case "ports", "notPorts":
 			c.portTexts(at, f.values)

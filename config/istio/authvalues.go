@@ -7,10 +7,12 @@ import (
 	"strings"
 
 	security "istio.io/api/security/v1beta1"
+
+	"github.com/sidecarless/mesh/config/internal/manifest"
 )
 
 // addresses checks addresses and blocks of them.
-func (c *checker) addresses(p *path, blocks []string) {
+func (c *checker) addresses(p *manifest.Path, blocks []string) {
 	for i, block := range blocks {
 		var err error
 		if strings.Contains(block, "/") {
@@ -19,22 +21,22 @@ func (c *checker) addresses(p *path, blocks []string) {
 			_, err = netip.ParseAddr(block)
 		}
 		if err != nil {
-			c.refuse(p.at(i), block, "must be an address, or a block such as 10.0.0.0/8")
+			c.refuse(p.At(i), block, "must be an address, or a block such as 10.0.0.0/8")
 		}
 	}
 }
 
 // portTexts checks ports, which are strings here.
-func (c *checker) portTexts(p *path, ports []string) {
+func (c *checker) portTexts(p *manifest.Path, ports []string) {
 	for i, port := range ports {
 		if _, err := strconv.ParseUint(port, 10, 16); err != nil {
-			c.refuse(p.at(i), port, "must be a port number in quotes, from 0 to 65535")
+			c.refuse(p.At(i), port, "must be a port number in quotes, from 0 to 65535")
 		}
 	}
 }
 
 // serviceAccounts checks accounts: name, or namespace/name.
-func (c *checker) serviceAccounts(p *path, accounts []string) {
+func (c *checker) serviceAccounts(p *manifest.Path, accounts []string) {
 	if len(accounts) > 16 {
 		c.refuse(p, nil, "has %d entries, and at most 16 are allowed", len(accounts))
 	}
@@ -42,44 +44,44 @@ func (c *checker) serviceAccounts(p *path, accounts []string) {
 		namespace, name, qualified := strings.Cut(account, "/")
 		switch {
 		case account == "":
-			c.refuse(p.at(i), nil, "must not be empty")
+			c.refuse(p.At(i), nil, "must not be empty")
 		case strings.Contains(account, "*"):
-			c.refuse(p.at(i), account, "a service account knows no wildcards")
+			c.refuse(p.At(i), account, "a service account knows no wildcards")
 		case len(account) > 320:
-			c.refuse(p.at(i), nil, "is longer than 320 characters")
+			c.refuse(p.At(i), nil, "is longer than 320 characters")
 		case qualified && (namespace == "" || name == "" || strings.Contains(name, "/")):
-			c.refuse(p.at(i), account, "must be NAME or NAMESPACE/NAME")
+			c.refuse(p.At(i), account, "must be NAME or NAMESPACE/NAME")
 		}
 	}
 }
 
 // principals refuses identities written as URIs, which match nobody: the scheme
 // is put before what stands here.
-func (c *checker) principals(p *path, principals []string) {
+func (c *checker) principals(p *manifest.Path, principals []string) {
 	for i, v := range principals {
 		if strings.HasPrefix(v, "spiffe://") {
-			c.pointless(p.at(i), v, "matches nobody: leave spiffe:// out")
+			c.pointless(p.At(i), v, "matches nobody: leave spiffe:// out")
 		}
 	}
 }
 
 // wildcards checks values that may have one * at an end.
-func (c *checker) wildcards(p *path, values []string) {
+func (c *checker) wildcards(p *manifest.Path, values []string) {
 	for i, v := range values {
 		switch n := strings.Count(v, "*"); {
 		case v == "":
-			c.refuse(p.at(i), nil, "must not be empty")
+			c.refuse(p.At(i), nil, "must not be empty")
 		case n > 1, n == 1 && !strings.HasPrefix(v, "*") && !strings.HasSuffix(v, "*"):
-			c.refuse(p.at(i), v, "may have one *, at its beginning or end")
+			c.refuse(p.At(i), v, "may have one *, at its beginning or end")
 		}
 	}
 }
 
-func (c *checker) trustDomains(p *path, domains []string) {
+func (c *checker) trustDomains(p *manifest.Path, domains []string) {
 	c.wildcards(p, domains)
 	for i, d := range domains {
 		if strings.Contains(d, "/") {
-			c.refuse(p.at(i), d, "must be a trust domain alone, without a slash")
+			c.refuse(p.At(i), d, "must be a trust domain alone, without a slash")
 		}
 	}
 }
@@ -91,13 +93,13 @@ const (
 )
 
 // pathTemplates checks paths that may be templates, such as /a/{*}/b.
-func (c *checker) pathTemplates(p *path, paths []string) {
+func (c *checker) pathTemplates(p *manifest.Path, paths []string) {
 	for i, path := range paths {
 		template := strings.Contains(path, oneSegment) || strings.Contains(path, anyRest)
 		if problem := templateProblem(path, template); problem != "" {
-			c.refuse(p.at(i), path, "%s", problem)
+			c.refuse(p.At(i), path, "%s", problem)
 		} else if template && path[0] != '/' {
-			c.pointless(p.at(i), path, "a path template must begin with a slash")
+			c.pointless(p.At(i), path, "a path template must begin with a slash")
 		}
 	}
 }
@@ -133,18 +135,18 @@ func isPathLiteral(s string) bool {
 }
 
 // condition checks an entry of when.
-func (c *checker) condition(p *path, w *security.Condition) {
+func (c *checker) condition(p *manifest.Path, w *security.Condition) {
 	switch {
 	case w.Key == "":
-		c.refuse(p.field("key"), nil, "must not be empty")
+		c.refuse(p.Field("key"), nil, "must not be empty")
 		return
 	case len(w.Values)+len(w.NotValues) == 0:
 		c.refuse(p, nil, "compares with nothing: it needs values or notValues")
 		return
 	}
-	c.conditionKey(p.field("key"), w.Key)
+	c.conditionKey(p.Field("key"), w.Key)
 	for _, f := range []values{{"values", w.Values}, {"notValues", w.NotValues}} {
-		at := p.field(f.name)
+		at := p.Field(f.name)
 		c.notEmpty(at, f.values)
 		if slices.Contains(f.values, "") {
 			continue
@@ -169,7 +171,7 @@ var conditionKeys = []string{
 	"destination.ip", "destination.port", "connection.sni",
 }
 
-func (c *checker) conditionKey(p *path, key string) {
+func (c *checker) conditionKey(p *manifest.Path, key string) {
 	for _, prefix := range []string{"request.headers", "request.auth.claims", "experimental.envoy.filters."} {
 		if strings.HasPrefix(key, prefix) {
 			if open := strings.IndexByte(key, '['); open < 1 || !strings.HasSuffix(key, "]") || open >= len(key)-2 {
@@ -188,6 +190,6 @@ func (c *checker) conditionKey(p *path, key string) {
 		c.refuse(p, key, "is withdrawn: use the selector of the policy")
 	default:
 		all := append([]string{"request.headers[name]", "request.auth.claims[name]"}, conditionKeys...)
-		c.refuse(p, key, "is no condition%s", didYouMean(nearest(key, all)))
+		c.refuse(p, key, "is no condition%s", manifest.DidYouMean(manifest.Nearest(key, all)))
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/sidecarless/mesh"
+	"github.com/sidecarless/mesh/config/internal/manifest"
 )
 
 // maxFindings bounds what is said of one object. Who has more mistakes than
@@ -27,12 +28,12 @@ type checker struct {
 }
 
 // refuse reports what Istio or the schema of the kind refuses.
-func (c *checker) refuse(p *path, value any, format string, args ...any) {
+func (c *checker) refuse(p *manifest.Path, value any, format string, args ...any) {
 	c.add(CodeRefused, Error, p, value, format, args...)
 }
 
 // warn reports what Istio accepts with a warning.
-func (c *checker) warn(p *path, value any, format string, args ...any) {
+func (c *checker) warn(p *manifest.Path, value any, format string, args ...any) {
 	code := CodeWarned
 	if c.lost {
 		code = CodeUnheard
@@ -41,18 +42,18 @@ func (c *checker) warn(p *path, value any, format string, args ...any) {
 }
 
 // pointless refuses what Istio accepts although it cannot work.
-func (c *checker) pointless(p *path, value any, format string, args ...any) {
+func (c *checker) pointless(p *manifest.Path, value any, format string, args ...any) {
 	c.add(CodePointless, Error, p, value, format, args...)
 }
 
-func (c *checker) add(code string, level Level, p *path, value any, format string, args ...any) {
+func (c *checker) add(code string, level Level, p *manifest.Path, value any, format string, args ...any) {
 	field := p.String()
 	for _, broken := range c.unread {
-		if related(field, broken) {
+		if manifest.Related(field, broken) {
 			return
 		}
 	}
-	c.report(code, level, field, c.base+locate(c.root, field), value, fmt.Sprintf(format, args...))
+	c.report(code, level, field, c.base+manifest.Locate(c.root, field), value, fmt.Sprintf(format, args...))
 }
 
 func (c *checker) report(code string, level Level, field string, line int, value any, reason string) {

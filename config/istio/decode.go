@@ -7,12 +7,8 @@ import (
 
 	"go.yaml.in/yaml/v3"
 	"google.golang.org/protobuf/reflect/protoreflect"
-)
 
-// Limits that a document cannot pass however its aliases multiply it.
-const (
-	maxDepth   = 100
-	maxAliased = 10_000 // values beyond those that are written out
+	"github.com/sidecarless/mesh/config/internal/manifest"
 )
 
 // A decoder reads a YAML value into a message of Istio's API, field by field
@@ -20,70 +16,53 @@ const (
 // the cluster, which follows the same descriptors.
 type decoder struct {
 	*checker
-	depth int
-	left  int // values that may still be read
+	*manifest.Reader
 }
 
-func newDecoder(c *checker, size int) *decoder {
-	return &decoder{checker: c, left: size + maxAliased}
+func newDecoder(c *checker, doc manifest.Document) *decoder {
+	d := &decoder{checker: c}
+	d.Reader = manifest.NewReader(doc, func(p *manifest.Path, n *yaml.Node, reason string) { d.reject(p, n, nil, "%s", reason) })
+	return d
 }
-
-// enter begins to read a value; if it returns false there is no more to read.
-func (d *decoder) enter(p *path, n *yaml.Node) bool {
-	d.left--
-	if d.left < 0 || d.depth > maxDepth {
-		if d.left != -1 {
-			d.left = -1
-			d.reject(p, n, nil, "the aliases (*name) of this document multiply it beyond bounds")
-		}
-		return false
-	}
-	d.depth++
-	return true
-}
-
-func (d *decoder) leave() { d.depth-- }
-
-func (d *decoder) lineOf(n *yaml.Node) int { return d.base + n.Line }
 
 // reject reports a value that cannot be read.
-func (d *decoder) reject(p *path, n *yaml.Node, value any, format string, args ...any) {
+func (d *decoder) reject(p *manifest.Path, n *yaml.Node, value any, format string, args ...any) {
 	field := p.String()
 	d.unread = append(d.unread, field)
-	d.report(CodeRefused, Error, field, d.lineOf(n), value, fmt.Sprintf(format, args...))
+	d.report(CodeRefused, Error, field, d.LineOf(n), value, fmt.Sprintf(format, args...))
 }
 
 // message reads a mapping into a message.
-func (d *decoder) message(p *path, n *yaml.Node, m protoreflect.Message) {
-	if n = resolveAlias(n); n.Kind != yaml.MappingNode {
-		d.reject(p, n, nil, "must be a mapping of fields, not %s", kindOf(n))
+func (d *decoder) message(p *manifest.Path, n *yaml.Node, m protoreflect.Message) {
+	if n = manifest.Resolve(n); n.Kind != yaml.MappingNode {
+		d.reject(p, n, nil, "must be a mapping of fields, not %s", manifest.KindOf(n))
 		return
 	}
-	d.fields(p, d.mapping(p, n), m)
+	d.fields(p, d.Mapping(p, n), m)
 }
 
 // fields reads the entries of a mapping into the fields of a message.
-func (d *decoder) fields(p *path, entries *mapping, m protoreflect.Message) {
+func (d *decoder) fields(p *manifest.Path, entries *manifest.Mapping, m protoreflect.Message) {
 	desc := m.Descriptor()
-	for _, e := range entries.entries {
+	for _, e := range entries.Entries {
 		if d.full() {
 			return
 		}
-		at := p.field(e.key)
-		fd := fieldOf(desc, e.key)
+		at := p.Field(e.Key)
+		fd := fieldOf(desc, e.Key)
 		if fd == nil {
-			d.reject(at, e.name, nil, "there is no such field%s", suggestField(desc, e.key))
+			d.reject(at, e.Name, nil, "there is no such field%s", suggestField(desc, e.Key))
 			continue
 		}
 		if m.Has(fd) {
-			d.reject(at, e.name, nil, "is another spelling of %s, which is given too", fd.JSONName())
+			d.reject(at, e.Name, nil, "is another spelling of %s, which is given too", fd.JSONName())
 			continue
 		}
 		if other := rival(m, fd); other != nil {
-			d.reject(at, e.name, nil, "cannot stand beside %s: only one of %s may be given", other.JSONName(), members(fd.ContainingOneof()))
+			d.reject(at, e.Name, nil, "cannot stand beside %s: only one of %s may be given", other.JSONName(), members(fd.ContainingOneof()))
 			continue
 		}
-		d.field(at, e.value, m, fd)
+		d.field(at, e.Value, m, fd)
 	}
 	d.schema(p, entries, m)
 }
@@ -117,11 +96,11 @@ func members(group protoreflect.OneofDescriptor) string {
 
 // field reads a value into a field. What cannot be read leaves an empty
 // message or nothing behind.
-func (d *decoder) field(p *path, n *yaml.Node, m protoreflect.Message, fd protoreflect.FieldDescriptor) {
-	if !d.enter(p, n) {
+func (d *decoder) field(p *manifest.Path, n *yaml.Node, m protoreflect.Message, fd protoreflect.FieldDescriptor) {
+	if !d.Enter(p, n) {
 		return
 	}
-	defer d.leave()
+	defer d.Leave()
 	switch {
 	case fd.IsList():
 		d.list(p, n, m, fd)
@@ -134,15 +113,15 @@ func (d *decoder) field(p *path, n *yaml.Node, m protoreflect.Message, fd protor
 	}
 }
 
-func (d *decoder) list(p *path, n *yaml.Node, m protoreflect.Message, fd protoreflect.FieldDescriptor) {
-	if n = resolveAlias(n); n.Kind != yaml.SequenceNode {
-		d.reject(p, n, nil, "must be a list, not %s", kindOf(n))
+func (d *decoder) list(p *manifest.Path, n *yaml.Node, m protoreflect.Message, fd protoreflect.FieldDescriptor) {
+	if n = manifest.Resolve(n); n.Kind != yaml.SequenceNode {
+		d.reject(p, n, nil, "must be a list, not %s", manifest.KindOf(n))
 		return
 	}
 	list := m.Mutable(fd).List()
 	for i, item := range n.Content {
-		at := p.at(i)
-		if !d.enter(at, item) {
+		at := p.At(i)
+		if !d.Enter(at, item) {
 			return
 		}
 		v, ok := d.value(at, item, fd, list.NewElement)
@@ -150,35 +129,35 @@ func (d *decoder) list(p *path, n *yaml.Node, m protoreflect.Message, fd protore
 			v = list.NewElement() // so that the items behind it keep their numbers
 		}
 		list.Append(v)
-		d.leave()
+		d.Leave()
 	}
 }
 
-func (d *decoder) entries(p *path, n *yaml.Node, m protoreflect.Message, fd protoreflect.FieldDescriptor) {
-	if n = resolveAlias(n); n.Kind != yaml.MappingNode {
-		d.reject(p, n, nil, "must be a mapping, not %s", kindOf(n))
+func (d *decoder) entries(p *manifest.Path, n *yaml.Node, m protoreflect.Message, fd protoreflect.FieldDescriptor) {
+	if n = manifest.Resolve(n); n.Kind != yaml.MappingNode {
+		d.reject(p, n, nil, "must be a mapping, not %s", manifest.KindOf(n))
 		return
 	}
 	dict := m.Mutable(fd).Map()
-	for _, e := range d.mapping(p, n).entries {
-		at := p.key(e.key)
-		if !d.enter(at, e.value) {
+	for _, e := range d.Mapping(p, n).Entries {
+		at := p.Key(e.Key)
+		if !d.Enter(at, e.Value) {
 			return
 		}
-		key, ok := mapKey(fd.MapKey(), e.key)
+		key, ok := mapKey(fd.MapKey(), e.Key)
 		if !ok {
-			d.reject(at, e.name, nil, "the key must be a whole number")
-		} else if v, ok := d.value(at, e.value, fd.MapValue(), dict.NewValue); ok {
+			d.reject(at, e.Name, nil, "the key must be a whole number")
+		} else if v, ok := d.value(at, e.Value, fd.MapValue(), dict.NewValue); ok {
 			dict.Set(key, v)
 		}
-		d.leave()
+		d.Leave()
 	}
 }
 
-// value reads one value: a message, a scalar, or one of protobuf's own types.
+// value reads one value: a message, a manifest.Scalar, or one of protobuf's own types.
 // The new message, where one is needed, comes from fresh.
-func (d *decoder) value(p *path, n *yaml.Node, fd protoreflect.FieldDescriptor, fresh func() protoreflect.Value) (protoreflect.Value, bool) {
-	n = resolveAlias(n)
+func (d *decoder) value(p *manifest.Path, n *yaml.Node, fd protoreflect.FieldDescriptor, fresh func() protoreflect.Value) (protoreflect.Value, bool) {
+	n = manifest.Resolve(n)
 	desc := fd.Message()
 	if desc == nil {
 		return d.scalar(p, n, fd)
@@ -187,7 +166,7 @@ func (d *decoder) value(p *path, n *yaml.Node, fd protoreflect.FieldDescriptor, 
 		v := fresh()
 		return v, d.wellKnown(p, n, v.Message())
 	}
-	if n.Kind == yaml.ScalarNode && scalarOf(n).kind == null {
+	if n.Kind == yaml.ScalarNode && manifest.ScalarOf(n).Kind == manifest.Null {
 		d.reject(p, n, nil, "is empty (null): leave it out, or write {} for one without fields")
 		return protoreflect.Value{}, false
 	}
@@ -202,7 +181,7 @@ func suggestField(desc protoreflect.MessageDescriptor, name string) string {
 	for i := range desc.Fields().Len() {
 		all = append(all, desc.Fields().Get(i).JSONName())
 	}
-	if best := nearest(name, all); best != "" {
+	if best := manifest.Nearest(name, all); best != "" {
 		return fmt.Sprintf("; did you mean %s?", best)
 	}
 	slices.Sort(all)
@@ -212,5 +191,5 @@ func suggestField(desc protoreflect.MessageDescriptor, name string) string {
 	case len(all) > 16:
 		return ""
 	}
-	return "; there are " + list(all, "and")
+	return "; there are " + manifest.List(all, "and")
 }

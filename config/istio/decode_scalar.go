@@ -8,44 +8,46 @@ import (
 
 	"go.yaml.in/yaml/v3"
 	"google.golang.org/protobuf/reflect/protoreflect"
+
+	"github.com/sidecarless/mesh/config/internal/manifest"
 )
 
 // scalar reads a value without parts.
-func (d *decoder) scalar(p *path, n *yaml.Node, fd protoreflect.FieldDescriptor) (v protoreflect.Value, ok bool) {
+func (d *decoder) scalar(p *manifest.Path, n *yaml.Node, fd protoreflect.FieldDescriptor) (v protoreflect.Value, ok bool) {
 	if n.Kind != yaml.ScalarNode {
-		d.reject(p, n, nil, "must be %s, not %s", wanted(fd), kindOf(n))
+		d.reject(p, n, nil, "must be %s, not %s", wanted(fd), manifest.KindOf(n))
 		return v, false
 	}
-	s := scalarOf(n)
-	if s.kind == null {
+	s := manifest.ScalarOf(n)
+	if s.Kind == manifest.Null {
 		d.reject(p, n, nil, "is empty (null), where %s belongs: leave the field out or give it a value", wanted(fd))
 		return v, false
 	}
 	switch fd.Kind() {
 	case protoreflect.StringKind:
-		if s.kind == text {
-			return protoreflect.ValueOfString(s.text), true
+		if s.Kind == manifest.Text {
+			return protoreflect.ValueOfString(s.Text), true
 		}
-		d.reject(p, n, nil, "must be a string, and YAML reads %v as %s: put it in quotes", written(s), s.kind)
+		d.reject(p, n, nil, "must be a string, and YAML reads %v as %s: put it in quotes", written(s), s.Kind)
 	case protoreflect.BytesKind:
-		if b, err := base64.StdEncoding.DecodeString(s.text); err == nil && s.kind == text {
+		if b, err := base64.StdEncoding.DecodeString(s.Text); err == nil && s.Kind == manifest.Text {
 			return protoreflect.ValueOfBytes(b), true
 		}
-		d.reject(p, n, s.text, "must be base64")
+		d.reject(p, n, s.Text, "must be base64")
 	case protoreflect.BoolKind:
-		if s.kind == boolean {
-			return protoreflect.ValueOfBool(s.truth), true
+		if s.Kind == manifest.Boolean {
+			return protoreflect.ValueOfBool(s.Truth), true
 		}
-		d.reject(p, n, written(s), "must be true or false, not %s", s.kind)
+		d.reject(p, n, written(s), "must be true or false, not %s", s.Kind)
 	case protoreflect.EnumKind:
 		return d.enum(p, n, s, fd.Enum())
 	case protoreflect.DoubleKind, protoreflect.FloatKind:
 		s = d.unquoted(p, s)
-		if (s.kind == integer || s.kind == float) && !math.IsNaN(s.number) && !math.IsInf(s.number, 0) {
+		if (s.Kind == manifest.Integer || s.Kind == manifest.Float) && !math.IsNaN(s.Number) && !math.IsInf(s.Number, 0) {
 			if fd.Kind() == protoreflect.FloatKind {
-				return protoreflect.ValueOfFloat32(float32(s.number)), true
+				return protoreflect.ValueOfFloat32(float32(s.Number)), true
 			}
-			return protoreflect.ValueOfFloat64(s.number), true
+			return protoreflect.ValueOfFloat64(s.Number), true
 		}
 		d.reject(p, n, written(s), "must be a number")
 	default:
@@ -55,7 +57,7 @@ func (d *decoder) scalar(p *path, n *yaml.Node, fd protoreflect.FieldDescriptor)
 }
 
 // wholeNumber reads an integer of any width.
-func (d *decoder) wholeNumber(p *path, n *yaml.Node, s scalar, kind protoreflect.Kind) (v protoreflect.Value, ok bool) {
+func (d *decoder) wholeNumber(p *manifest.Path, n *yaml.Node, s manifest.Scalar, kind protoreflect.Kind) (v protoreflect.Value, ok bool) {
 	least, most := int64(0), int64(math.MaxUint32)
 	switch kind {
 	case protoreflect.Int32Kind, protoreflect.Sint32Kind, protoreflect.Sfixed32Kind:
@@ -66,7 +68,7 @@ func (d *decoder) wholeNumber(p *path, n *yaml.Node, s scalar, kind protoreflect
 		most = math.MaxInt64
 	}
 	s = d.unquoted(p, s)
-	i, whole := s.integer()
+	i, whole := s.Integer()
 	switch {
 	case !whole:
 		d.reject(p, n, written(s), "must be a whole number")
@@ -87,20 +89,20 @@ func (d *decoder) wholeNumber(p *path, n *yaml.Node, s scalar, kind protoreflect
 }
 
 // enum reads the name of an enumeration's value.
-func (d *decoder) enum(p *path, n *yaml.Node, s scalar, desc protoreflect.EnumDescriptor) (v protoreflect.Value, ok bool) {
+func (d *decoder) enum(p *manifest.Path, n *yaml.Node, s manifest.Scalar, desc protoreflect.EnumDescriptor) (v protoreflect.Value, ok bool) {
 	var names []string
 	for i := range desc.Values().Len() {
 		value := desc.Values().Get(i)
-		if s.kind == text && s.text == string(value.Name()) {
+		if s.Kind == manifest.Text && s.Text == string(value.Name()) {
 			return protoreflect.ValueOfEnum(value.Number()), true
 		}
-		if s.kind == integer && s.whole == int64(value.Number()) {
-			d.refuse(p, bare(s.text), "must be written by its name, %s", value.Name())
+		if s.Kind == manifest.Integer && s.Whole == int64(value.Number()) {
+			d.refuse(p, bare(s.Text), "must be written by its name, %s", value.Name())
 			return protoreflect.ValueOfEnum(value.Number()), true
 		}
 		names = append(names, string(value.Name()))
 	}
-	d.reject(p, n, written(s), "must be one of %s%s", list(names, "or"), didYouMean(nearest(s.text, names)))
+	d.reject(p, n, written(s), "must be one of %s%s", manifest.List(names, "or"), manifest.DidYouMean(manifest.Nearest(s.Text, names)))
 	return v, false
 }
 
@@ -132,12 +134,12 @@ func wanted(fd protoreflect.FieldDescriptor) string {
 
 // written is a scalar as it stands in the document, for a message: text in
 // quotes, anything else bare, and not too much of it.
-func written(s scalar) any {
-	shown := s.text
+func written(s manifest.Scalar) any {
+	shown := s.Text
 	if len(shown) > maxShown {
 		shown = strings.ToValidUTF8(shown[:maxShown], "") + "..."
 	}
-	if s.kind == text {
+	if s.Kind == manifest.Text {
 		return shown
 	}
 	return bare(shown)
@@ -151,14 +153,14 @@ type bare string
 // unquoted is the number in a text where a number belongs. That it stands in
 // quotes is reported, and the value taken all the same, so that what else is
 // wrong with it is seen.
-func (d *decoder) unquoted(p *path, s scalar) scalar {
-	if s.kind != text {
+func (d *decoder) unquoted(p *manifest.Path, s manifest.Scalar) manifest.Scalar {
+	if s.Kind != manifest.Text {
 		return s
 	}
-	number := plain(s.text)
-	if number.kind != integer && number.kind != float {
+	number := manifest.Plain(s.Text)
+	if number.Kind != manifest.Integer && number.Kind != manifest.Float {
 		return s
 	}
-	d.refuse(p, s.text, "must be a number without quotes")
+	d.refuse(p, s.Text, "must be a number without quotes")
 	return number
 }

@@ -7,6 +7,8 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/types/known/durationpb"
 	"google.golang.org/protobuf/types/known/structpb"
+
+	"github.com/sidecarless/mesh/config/internal/manifest"
 )
 
 // isWellKnown tells whether a message is one of protobuf's own, which YAML
@@ -17,7 +19,7 @@ func isWellKnown(desc protoreflect.MessageDescriptor) bool {
 
 // wellKnown reads such a message: a duration as text, a wrapped value as the
 // value (null for none), free-form data as it stands.
-func (d *decoder) wellKnown(p *path, n *yaml.Node, m protoreflect.Message) bool {
+func (d *decoder) wellKnown(p *manifest.Path, n *yaml.Node, m protoreflect.Message) bool {
 	switch m.Descriptor().Name() {
 	case "Duration":
 		return d.duration(p, n, m)
@@ -29,7 +31,7 @@ func (d *decoder) wellKnown(p *path, n *yaml.Node, m protoreflect.Message) bool 
 		d.message(p, n, m)
 		return true
 	}
-	if n.Kind == yaml.ScalarNode && scalarOf(n).kind == null {
+	if n.Kind == yaml.ScalarNode && manifest.ScalarOf(n).Kind == manifest.Null {
 		return false
 	}
 	v, ok := d.scalar(p, n, value)
@@ -40,21 +42,21 @@ func (d *decoder) wellKnown(p *path, n *yaml.Node, m protoreflect.Message) bool 
 }
 
 // duration reads what Go writes for one: "10s", "1m30s", ".5s".
-func (d *decoder) duration(p *path, n *yaml.Node, m protoreflect.Message) bool {
+func (d *decoder) duration(p *manifest.Path, n *yaml.Node, m protoreflect.Message) bool {
 	if n.Kind != yaml.ScalarNode {
-		d.reject(p, n, nil, "must be a duration such as 10s, not %s", kindOf(n))
+		d.reject(p, n, nil, "must be a duration such as 10s, not %s", manifest.KindOf(n))
 		return false
 	}
-	s := scalarOf(n)
-	if s.kind != text {
-		if s.kind == integer || s.kind == float {
-			d.reject(p, n, written(s), "a duration needs a unit: %ss, or %sms", s.text, s.text)
+	s := manifest.ScalarOf(n)
+	if s.Kind != manifest.Text {
+		if s.Kind == manifest.Integer || s.Kind == manifest.Float {
+			d.reject(p, n, written(s), "a duration needs a unit: %ss, or %sms", s.Text, s.Text)
 		} else {
-			d.reject(p, n, nil, "must be a duration such as 10s, not %s", s.kind)
+			d.reject(p, n, nil, "must be a duration such as 10s, not %s", s.Kind)
 		}
 		return false
 	}
-	v, err := time.ParseDuration(s.text)
+	v, err := time.ParseDuration(s.Text)
 	if err != nil {
 		d.reject(p, n, written(s), "is no duration: write it like 10s, 250ms or 1m30s (units h, m, s, ms, us, ns)")
 		return false
@@ -67,7 +69,7 @@ func (d *decoder) duration(p *path, n *yaml.Node, m protoreflect.Message) bool {
 }
 
 // free reads data of any form.
-func (d *decoder) free(p *path, n *yaml.Node, m protoreflect.Message) bool {
+func (d *decoder) free(p *manifest.Path, n *yaml.Node, m protoreflect.Message) bool {
 	v, err := structpb.NewValue(d.any(p, n))
 	if err != nil {
 		d.reject(p, n, nil, "cannot be read: %v", err)
@@ -79,13 +81,13 @@ func (d *decoder) free(p *path, n *yaml.Node, m protoreflect.Message) bool {
 		from = v.ProtoReflect()
 	case "Struct":
 		if v.GetStructValue() == nil {
-			d.reject(p, n, nil, "must be a mapping, not %s", kindOf(n))
+			d.reject(p, n, nil, "must be a mapping, not %s", manifest.KindOf(n))
 			return false
 		}
 		from = v.GetStructValue().ProtoReflect()
 	default:
 		if v.GetListValue() == nil {
-			d.reject(p, n, nil, "must be a list, not %s", kindOf(n))
+			d.reject(p, n, nil, "must be a list, not %s", manifest.KindOf(n))
 			return false
 		}
 		from = v.GetListValue().ProtoReflect()
@@ -98,33 +100,33 @@ func (d *decoder) free(p *path, n *yaml.Node, m protoreflect.Message) bool {
 }
 
 // any reads a value of any form as encoding/json would.
-func (d *decoder) any(p *path, n *yaml.Node) any {
-	if !d.enter(p, n) {
+func (d *decoder) any(p *manifest.Path, n *yaml.Node) any {
+	if !d.Enter(p, n) {
 		return nil
 	}
-	defer d.leave()
-	switch n = resolveAlias(n); n.Kind {
+	defer d.Leave()
+	switch n = manifest.Resolve(n); n.Kind {
 	case yaml.MappingNode:
 		m := map[string]any{}
-		for _, e := range d.mapping(p, n).entries {
-			m[e.key] = d.any(p.key(e.key), e.value)
+		for _, e := range d.Mapping(p, n).Entries {
+			m[e.Key] = d.any(p.Key(e.Key), e.Value)
 		}
 		return m
 	case yaml.SequenceNode:
 		l := make([]any, 0, len(n.Content))
 		for i, item := range n.Content {
-			l = append(l, d.any(p.at(i), item))
+			l = append(l, d.any(p.At(i), item))
 		}
 		return l
 	}
-	switch s := scalarOf(n); s.kind {
-	case null:
+	switch s := manifest.ScalarOf(n); s.Kind {
+	case manifest.Null:
 		return nil
-	case boolean:
-		return s.truth
-	case integer, float:
-		return s.number
+	case manifest.Boolean:
+		return s.Truth
+	case manifest.Integer, manifest.Float:
+		return s.Number
 	default:
-		return s.text
+		return s.Text
 	}
 }

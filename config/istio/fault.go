@@ -5,6 +5,8 @@ import (
 	"slices"
 
 	networking "istio.io/api/networking/v1alpha3"
+
+	"github.com/sidecarless/mesh/config/internal/manifest"
 )
 
 // grpcStatuses are the names of gRPC's status codes.
@@ -14,7 +16,7 @@ var grpcStatuses = []string{
 	"INTERNAL", "UNAVAILABLE", "DATA_LOSS", "UNAUTHENTICATED",
 }
 
-func (c *checker) fault(p *path, f *networking.HTTPFaultInjection) {
+func (c *checker) fault(p *manifest.Path, f *networking.HTTPFaultInjection) {
 	if f == nil {
 		return
 	}
@@ -22,49 +24,49 @@ func (c *checker) fault(p *path, f *networking.HTTPFaultInjection) {
 		c.refuse(p, nil, "is empty: it needs delay, abort or both")
 	}
 	if f.Abort != nil {
-		c.abort(p.field("abort"), f.Abort)
+		c.abort(p.Field("abort"), f.Abort)
 	}
 	if f.Delay != nil {
-		c.delay(p.field("delay"), f.Delay)
+		c.delay(p.Field("delay"), f.Delay)
 	}
 }
 
-func (c *checker) abort(p *path, a *networking.HTTPFaultInjection_Abort) {
-	c.faultShare(p.field("percentage"), a.Percentage)
+func (c *checker) abort(p *manifest.Path, a *networking.HTTPFaultInjection_Abort) {
+	c.faultShare(p.Field("percentage"), a.Percentage)
 	switch kind := a.ErrorType.(type) {
 	case *networking.HTTPFaultInjection_Abort_HttpStatus:
-		c.status(p.field("httpStatus"), int64(kind.HttpStatus))
+		c.status(p.Field("httpStatus"), int64(kind.HttpStatus))
 	case *networking.HTTPFaultInjection_Abort_GrpcStatus:
 		if slices.Contains(grpcStatuses, kind.GrpcStatus) {
 			return
 		}
-		best := cmp.Or(nearest(kind.GrpcStatus, grpcStatuses), "UNAVAILABLE")
-		c.refuse(p.field("grpcStatus"), kind.GrpcStatus, "must be the name of a gRPC status, such as %s", best)
+		best := cmp.Or(manifest.Nearest(kind.GrpcStatus, grpcStatuses), "UNAVAILABLE")
+		c.refuse(p.Field("grpcStatus"), kind.GrpcStatus, "must be the name of a gRPC status, such as %s", best)
 	case *networking.HTTPFaultInjection_Abort_Http2Error:
-		c.refuse(p.field("http2Error"), kind.Http2Error, "no proxy carries this out; use httpStatus or grpcStatus")
+		c.refuse(p.Field("http2Error"), kind.Http2Error, "no proxy carries this out; use httpStatus or grpcStatus")
 	default:
 		c.pointless(p, nil, "aborts with nothing: it needs httpStatus or grpcStatus")
 	}
 }
 
-func (c *checker) delay(p *path, d *networking.HTTPFaultInjection_Delay) {
-	c.faultShare(p.field("percentage"), d.Percentage)
+func (c *checker) delay(p *manifest.Path, d *networking.HTTPFaultInjection_Delay) {
+	c.faultShare(p.Field("percentage"), d.Percentage)
 	if d.Percent < 0 || d.Percent > 100 {
-		c.pointless(p.field("percent"), d.Percent, "must be 0 to 100 per cent")
+		c.pointless(p.Field("percent"), d.Percent, "must be 0 to 100 per cent")
 	}
 	switch kind := d.HttpDelayType.(type) {
 	case *networking.HTTPFaultInjection_Delay_FixedDelay:
-		c.duration(p.field("fixedDelay"), kind.FixedDelay)
+		c.duration(p.Field("fixedDelay"), kind.FixedDelay)
 	case *networking.HTTPFaultInjection_Delay_ExponentialDelay:
-		c.refuse(p.field("exponentialDelay"), nil, "no proxy carries this out; use fixedDelay")
+		c.refuse(p.Field("exponentialDelay"), nil, "no proxy carries this out; use fixedDelay")
 	default:
 		c.pointless(p, nil, "delays by nothing: it needs fixedDelay")
 	}
 }
 
 // faultShare checks a share of requests, whose smallest step is a millionth.
-func (c *checker) faultShare(p *path, share *networking.Percent) {
+func (c *checker) faultShare(p *manifest.Path, share *networking.Percent) {
 	if v := share.GetValue(); v < 0 || v > 100 || v > 0 && v < 0.0001 {
-		c.refuse(p.field("value"), v, "must be 0, or 0.0001 to 100 per cent")
+		c.refuse(p.Field("value"), v, "must be 0, or 0.0001 to 100 per cent")
 	}
 }

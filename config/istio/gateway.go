@@ -5,58 +5,60 @@ import (
 	"strings"
 
 	networking "istio.io/api/networking/v1alpha3"
+
+	"github.com/sidecarless/mesh/config/internal/manifest"
 )
 
 // checkGateway checks what Istio's admission check does, and refuses what it
 // lets pass although it cannot work.
 func checkGateway(c *checker, g *networking.Gateway) {
 	if c.res.Name != "" && !isLabel(c.res.Name) {
-		c.refuse(top("metadata").field("name"), c.res.Name, "the name of a Gateway must be letters, digits and inner dashes, without dots")
+		c.refuse(manifest.Top("metadata").Field("name"), c.res.Name, "the name of a Gateway must be letters, digits and inner dashes, without dots")
 	}
-	p := top("spec").field("servers")
+	p := manifest.Top("spec").Field("servers")
 	if len(g.Servers) == 0 {
 		c.refuse(p, nil, "must have at least one server")
 	}
 	names := map[string]bool{}
 	for i, s := range g.Servers {
-		at := p.at(i)
+		at := p.At(i)
 		c.server(at, s)
 		if s.Port == nil {
 			continue
 		}
 		if names[s.Port.Name] {
-			c.refuse(at.field("port").field("name"), s.Port.Name, "is the name of the port of an earlier server too")
+			c.refuse(at.Field("port").Field("name"), s.Port.Name, "is the name of the port of an earlier server too")
 		}
 		names[s.Port.Name] = true
 		if s.Tls.GetHttpsRedirect() && !protocolOf(s.Port.Protocol).http() {
-			c.warn(at.field("tls").field("httpsRedirect"), nil, "does nothing here: only a server of plain HTTP redirects to https")
+			c.warn(at.Field("tls").Field("httpsRedirect"), nil, "does nothing here: only a server of plain HTTP redirects to https")
 		}
 	}
 }
 
-func (c *checker) server(p *path, s *networking.Server) {
+func (c *checker) server(p *manifest.Path, s *networking.Server) {
 	if len(s.Hosts) == 0 {
-		c.refuse(p.field("hosts"), nil, "must have at least one host")
+		c.refuse(p.Field("hosts"), nil, "must have at least one host")
 	}
 	for i, host := range s.Hosts {
-		c.serverHost(p.field("hosts").at(i), host)
+		c.serverHost(p.Field("hosts").At(i), host)
 	}
-	portRight := c.serverPort(p.field("port"), s.Port, s.Bind)
+	portRight := c.serverPort(p.Field("port"), s.Port, s.Bind)
 	c.bind(p, s)
 	if s.Tls != nil {
-		c.serverTLS(p.field("tls"), s.Tls)
+		c.serverTLS(p.Field("tls"), s.Tls)
 	}
 	if !portRight {
 		return
 	}
 	switch protocol := protocolOf(s.Port.Protocol); {
 	case protocol.tls() && s.Tls == nil:
-		c.refuse(p.field("tls"), nil, "is missing: the protocol %s needs it", s.Port.Protocol)
+		c.refuse(p.Field("tls"), nil, "is missing: the protocol %s needs it", s.Port.Protocol)
 	case protocol.tls() || s.Tls == nil:
 	case !protocol.http():
-		c.refuse(p.field("tls"), nil, "cannot be given for the protocol %s; write HTTPS or TLS", s.Port.Protocol)
+		c.refuse(p.Field("tls"), nil, "cannot be given for the protocol %s; write HTTPS or TLS", s.Port.Protocol)
 	case !passesThrough(s.Tls.Mode) || s.Tls.CaCertificates != "" || s.Tls.PrivateKey != "" || s.Tls.ServerCertificate != "":
-		c.refuse(p.field("tls"), nil, "can hold httpsRedirect alone for the protocol %s; to serve TLS, write HTTPS", s.Port.Protocol)
+		c.refuse(p.Field("tls"), nil, "can hold httpsRedirect alone for the protocol %s; to serve TLS, write HTTPS", s.Port.Protocol)
 	}
 }
 
@@ -65,7 +67,7 @@ func passesThrough(mode networking.ServerTLSSettings_TLSmode) bool {
 }
 
 // serverHost checks a host of a server: namespace/name, or name.
-func (c *checker) serverHost(p *path, host string) {
+func (c *checker) serverHost(p *manifest.Path, host string) {
 	namespace, name, qualified := strings.Cut(host, "/")
 	if !qualified {
 		namespace, name = "*", host
@@ -87,36 +89,36 @@ func (c *checker) serverHost(p *path, host string) {
 }
 
 // serverPort checks the port of a server, and reports whether it is right.
-func (c *checker) serverPort(p *path, port *networking.Port, bind string) bool {
+func (c *checker) serverPort(p *manifest.Path, port *networking.Port, bind string) bool {
 	if port == nil {
 		return false
 	}
 	before := len(c.found)
 	if !protocolOf(port.Protocol).known() {
-		c.refuse(p.field("protocol"), port.Protocol, "must be %s", protocols)
+		c.refuse(p.Field("protocol"), port.Protocol, "must be %s", protocols)
 	}
 	if port.Number > 0 || !strings.HasPrefix(bind, "unix://") {
-		c.port(p.field("number"), port.Number)
+		c.port(p.Field("number"), port.Number)
 	}
 	if port.TargetPort > 0 {
-		c.refuse(p.field("targetPort"), nil, "means nothing in a Gateway; leave it out")
+		c.refuse(p.Field("targetPort"), nil, "means nothing in a Gateway; leave it out")
 	}
 	if port.Name == "" {
-		c.refuse(p.field("name"), nil, "must not be empty")
+		c.refuse(p.Field("name"), nil, "must not be empty")
 	}
 	return len(c.found) == before
 }
 
-func (c *checker) bind(p *path, s *networking.Server) {
+func (c *checker) bind(p *manifest.Path, s *networking.Server) {
 	socket, unix := strings.CutPrefix(s.Bind, "unix://")
 	switch {
 	case unix:
-		c.unixAddress(p.field("bind"), socket)
+		c.unixAddress(p.Field("bind"), socket)
 		if s.Port.GetNumber() != 0 {
-			c.refuse(p.field("port").field("number"), s.Port.Number, "must be 0 for a unix socket")
+			c.refuse(p.Field("port").Field("number"), s.Port.Number, "must be 0 for a unix socket")
 		}
 	case s.Bind != "" && !isIP(s.Bind):
-		c.refuse(p.field("bind"), s.Bind, "must be an IP address or unix:///path")
+		c.refuse(p.Field("bind"), s.Bind, "must be an IP address or unix:///path")
 	}
 }
 
@@ -130,24 +132,24 @@ var cipherSuites = []string{
 }
 
 // serverTLS checks the settings of TLS that a gateway serves.
-func (c *checker) serverTLS(p *path, t *networking.ServerTLSSettings) {
+func (c *checker) serverTLS(p *manifest.Path, t *networking.ServerTLSSettings) {
 	c.tlsVersions(p, t)
-	c.ciphers(p.field("cipherSuites"), t.CipherSuites)
+	c.ciphers(p.Field("cipherSuites"), t.CipherSuites)
 	if t.Mode == networking.ServerTLSSettings_ISTIO_MUTUAL {
 		for _, field := range certificateFields(t) {
 			if field != "caCrl" {
-				c.refuse(p.field(field), nil, "cannot be given with mode ISTIO_MUTUAL, which uses the identity of the mesh")
+				c.refuse(p.Field(field), nil, "cannot be given with mode ISTIO_MUTUAL, which uses the identity of the mesh")
 			}
 		}
 		return
 	}
 	if passesThrough(t.Mode) {
 		if fields := certificateFields(t); len(fields) > 0 {
-			c.warn(p.field(fields[0]), nil, "is not used: mode %s passes TLS on to the destination", t.Mode)
+			c.warn(p.Field(fields[0]), nil, "is not used: mode %s passes TLS on to the destination", t.Mode)
 		}
 	}
 	if sources := certificateSources(t); len(sources) > 1 {
-		c.refuse(p.field(sources[1]), nil, "only one of %s may be given", list(sources, "and"))
+		c.refuse(p.Field(sources[1]), nil, "only one of %s may be given", manifest.List(sources, "and"))
 	}
 	terminates := t.Mode == networking.ServerTLSSettings_SIMPLE || t.Mode == networking.ServerTLSSettings_MUTUAL ||
 		t.Mode == networking.ServerTLSSettings_OPTIONAL_MUTUAL
@@ -158,27 +160,27 @@ func (c *checker) serverTLS(p *path, t *networking.ServerTLSSettings) {
 		c.certificateFiles(p, t)
 	}
 	if t.CaCrl != "" && t.CredentialName != "" {
-		c.refuse(p.field("caCrl"), nil, "cannot stand beside credentialName; put the list into the secret")
+		c.refuse(p.Field("caCrl"), nil, "cannot stand beside credentialName; put the list into the secret")
 	}
 	if t.CaCrl != "" && t.Mode == networking.ServerTLSSettings_SIMPLE {
-		c.refuse(p.field("caCrl"), nil, "means nothing in mode SIMPLE, which asks for no client certificate")
+		c.refuse(p.Field("caCrl"), nil, "means nothing in mode SIMPLE, which asks for no client certificate")
 	}
 }
 
 // tlsVersions checks the bounds of the protocol's version. Istio does not see
 // when they cross.
-func (c *checker) tlsVersions(p *path, t *networking.ServerTLSSettings) {
+func (c *checker) tlsVersions(p *manifest.Path, t *networking.ServerTLSSettings) {
 	const auto = networking.ServerTLSSettings_TLS_AUTO
 	least, most := t.MinProtocolVersion, t.MaxProtocolVersion
 	if least != auto && least < networking.ServerTLSSettings_TLSV1_2 && len(t.CipherSuites) == 0 {
-		c.warn(p.field("minProtocolVersion"), least, "cannot be spoken with the default cipherSuites; name compatible ones")
+		c.warn(p.Field("minProtocolVersion"), least, "cannot be spoken with the default cipherSuites; name compatible ones")
 	}
 	if least != auto && most != auto && least > most {
-		c.pointless(p.field("minProtocolVersion"), least, "must not be above maxProtocolVersion, %s", most)
+		c.pointless(p.Field("minProtocolVersion"), least, "must not be above maxProtocolVersion, %s", most)
 	}
 }
 
-func (c *checker) ciphers(p *path, suites []string) {
+func (c *checker) ciphers(p *manifest.Path, suites []string) {
 	var unknown, double []string
 	seen := map[string]bool{}
 	for _, s := range suites {
@@ -240,26 +242,26 @@ func certificateSources(t *networking.ServerTLSSettings) []string {
 }
 
 // certificateFiles checks the files of a server that ends TLS itself.
-func (c *checker) certificateFiles(p *path, t *networking.ServerTLSSettings) {
+func (c *checker) certificateFiles(p *manifest.Path, t *networking.ServerTLSSettings) {
 	if t.Mode != networking.ServerTLSSettings_SIMPLE && t.CaCertificates == "" {
-		c.refuse(p.field("caCertificates"), nil, "is missing: mode %s verifies clients by it, or by a credentialName", t.Mode)
+		c.refuse(p.Field("caCertificates"), nil, "is missing: mode %s verifies clients by it, or by a credentialName", t.Mode)
 	}
-	missing := func(p *path, certificate, key string) {
+	missing := func(p *manifest.Path, certificate, key string) {
 		const reason = "is missing: mode %s needs it, or a credentialName"
 		if certificate == "" {
-			c.refuse(p.field("serverCertificate"), nil, reason, t.Mode)
+			c.refuse(p.Field("serverCertificate"), nil, reason, t.Mode)
 		}
 		if key == "" {
-			c.refuse(p.field("privateKey"), nil, reason, t.Mode)
+			c.refuse(p.Field("privateKey"), nil, reason, t.Mode)
 		}
 	}
 	if len(t.TlsCertificates) == 0 {
 		missing(p, t.ServerCertificate, t.PrivateKey)
 	}
 	if len(t.TlsCertificates) > 2 {
-		c.warn(p.field("tlsCertificates"), nil, "only two certificates can be served")
+		c.warn(p.Field("tlsCertificates"), nil, "only two certificates can be served")
 	}
 	for i, pair := range t.TlsCertificates {
-		missing(p.field("tlsCertificates").at(i), pair.ServerCertificate, pair.PrivateKey)
+		missing(p.Field("tlsCertificates").At(i), pair.ServerCertificate, pair.PrivateKey)
 	}
 }

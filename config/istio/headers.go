@@ -4,6 +4,8 @@ import (
 	"strings"
 
 	networking "istio.io/api/networking/v1alpha3"
+
+	"github.com/sidecarless/mesh/config/internal/manifest"
 )
 
 // isToken tells whether s can be the name of a header (RFC 9110, section 5.6.2).
@@ -22,7 +24,7 @@ func isAuthority(name string) bool {
 }
 
 // matchedHeader checks the name of a header that is matched.
-func (c *checker) matchedHeader(p *path, name string) {
+func (c *checker) matchedHeader(p *manifest.Path, name string) {
 	if isClaim(name) || isToken(name) {
 		return
 	}
@@ -48,25 +50,25 @@ func isClaim(name string) bool {
 }
 
 // headers checks the changes of headers of a rule or of a destination.
-func (c *checker) headers(p *path, h *networking.Headers) {
-	request, response := p.field("request"), p.field("response")
-	c.headerValues(request.field("set"), h.GetRequest().GetSet(), true)
-	c.headerValues(request.field("add"), h.GetRequest().GetAdd(), true)
-	c.headerNames(request.field("remove"), h.GetRequest().GetRemove())
-	c.headerValues(response.field("set"), h.GetResponse().GetSet(), false)
-	c.headerValues(response.field("add"), h.GetResponse().GetAdd(), false)
-	c.headerNames(response.field("remove"), h.GetResponse().GetRemove())
+func (c *checker) headers(p *manifest.Path, h *networking.Headers) {
+	request, response := p.Field("request"), p.Field("response")
+	c.headerValues(request.Field("set"), h.GetRequest().GetSet(), true)
+	c.headerValues(request.Field("add"), h.GetRequest().GetAdd(), true)
+	c.headerNames(request.Field("remove"), h.GetRequest().GetRemove())
+	c.headerValues(response.Field("set"), h.GetResponse().GetSet(), false)
+	c.headerValues(response.Field("add"), h.GetResponse().GetAdd(), false)
+	c.headerNames(response.Field("remove"), h.GetResponse().GetRemove())
 }
 
-func (c *checker) headerNames(p *path, names []string) {
+func (c *checker) headerNames(p *manifest.Path, names []string) {
 	for i, name := range names {
-		c.changedHeader(p.at(i), name, false)
+		c.changedHeader(p.At(i), name, false)
 	}
 }
 
-func (c *checker) headerValues(p *path, values map[string]string, authority bool) {
+func (c *checker) headerValues(p *manifest.Path, values map[string]string, authority bool) {
 	for _, name := range sortedKeys(values) {
-		at := p.key(name)
+		at := p.Key(name)
 		c.changedHeader(at, name, authority)
 		if problem := headerValueProblem(values[name]); problem != "" {
 			c.refuse(at, values[name], "%s", problem)
@@ -75,7 +77,7 @@ func (c *checker) headerValues(p *path, values map[string]string, authority bool
 }
 
 // changedHeader checks the name of a header that is set, added or removed.
-func (c *checker) changedHeader(p *path, name string, authority bool) {
+func (c *checker) changedHeader(p *manifest.Path, name string, authority bool) {
 	switch {
 	case name == "":
 		c.refuse(p, nil, "the name of a header must not be empty")
@@ -91,9 +93,9 @@ func (c *checker) changedHeader(p *path, name string, authority bool) {
 }
 
 // authorityOnce checks that the authority is rewritten in one place only.
-func (c *checker) authorityOnce(p *path, rewrite *networking.HTTPRewrite, h *networking.Headers) {
+func (c *checker) authorityOnce(p *manifest.Path, rewrite *networking.HTTPRewrite, h *networking.Headers) {
 	current := rewrite.GetAuthority()
-	request := p.field("headers").field("request")
+	request := p.Field("headers").Field("request")
 	for _, op := range []struct {
 		name   string
 		values map[string]string
@@ -103,7 +105,7 @@ func (c *checker) authorityOnce(p *path, rewrite *networking.HTTPRewrite, h *net
 				continue
 			}
 			if current != "" {
-				c.refuse(request.field(op.name).key(name), op.values[name], "the authority is set to %q already, and only one place may set it", current)
+				c.refuse(request.Field(op.name).Key(name), op.values[name], "the authority is set to %q already, and only one place may set it", current)
 				return
 			}
 			current = op.values[name]

@@ -5,6 +5,8 @@ import (
 	"net/netip"
 	"strconv"
 	"strings"
+
+	"github.com/sidecarless/mesh/config/internal/manifest"
 )
 
 // isLabel tells whether s is one part of a DNS name: letters of both cases,
@@ -157,7 +159,7 @@ func isSubnet(s string) bool {
 }
 
 // host checks a host with what it may be.
-func (c *checker) host(p *path, host string) bool {
+func (c *checker) host(p *manifest.Path, host string) bool {
 	if problem := hostProblem(host); problem != "" {
 		c.refuse(p, host, "%s", problem)
 		return false
@@ -166,7 +168,7 @@ func (c *checker) host(p *path, host string) bool {
 }
 
 // port checks the number of a port.
-func (c *checker) port(p *path, number uint32) {
+func (c *checker) port(p *manifest.Path, number uint32) {
 	if number < 1 || number > 65535 {
 		c.refuse(p, number, "must be a port number from 1 to 65535")
 	}

@@ -5,19 +5,21 @@ import (
 	"strconv"
 
 	networking "istio.io/api/networking/v1alpha3"
+
+	"github.com/sidecarless/mesh/config/internal/manifest"
 )
 
 // redirect checks a redirect and that its prefix rewrite has a prefix to act on.
-func (c *checker) redirect(p *path, r *networking.HTTPRedirect, matches []*networking.HTTPMatchRequest) {
+func (c *checker) redirect(p *manifest.Path, r *networking.HTTPRedirect, matches []*networking.HTTPMatchRequest) {
 	if r == nil {
 		return
 	}
 	if r.Uri != "" && r.PrefixRewrite != "" {
-		c.refuse(p.field("prefixRewrite"), nil, "cannot stand beside uri")
+		c.refuse(p.Field("prefixRewrite"), nil, "cannot stand beside uri")
 	} else if r.PrefixRewrite != "" {
 		for _, m := range matches {
 			if _, prefix := m.GetUri().GetMatchType().(*networking.StringMatch_Prefix); m.Uri != nil && !prefix {
-				c.refuse(p.field("prefixRewrite"), r.PrefixRewrite, "needs a prefix in every match of the rule's uri")
+				c.refuse(p.Field("prefixRewrite"), r.PrefixRewrite, "needs a prefix in every match of the rule's uri")
 				break
 			}
 		}
@@ -29,16 +31,16 @@ func (c *checker) redirect(p *path, r *networking.HTTPRedirect, matches []*netwo
 	case 0, 301, 302, 303, 307, 308:
 	default:
 		if r.RedirectCode < 300 || r.RedirectCode > 399 {
-			c.refuse(p.field("redirectCode"), r.RedirectCode, "must be 301, 302, 303, 307 or 308")
+			c.refuse(p.Field("redirectCode"), r.RedirectCode, "must be 301, 302, 303, 307 or 308")
 		} else {
-			c.pointless(p.field("redirectCode"), r.RedirectCode, "is no redirect that a proxy can send: it must be 301, 302, 303, 307 or 308")
+			c.pointless(p.Field("redirectCode"), r.RedirectCode, "is no redirect that a proxy can send: it must be 301, 302, 303, 307 or 308")
 		}
 	}
 	if r.Scheme != "" && r.Scheme != "http" && r.Scheme != "https" {
-		c.refuse(p.field("scheme"), r.Scheme, "must be http or https")
+		c.refuse(p.Field("scheme"), r.Scheme, "must be http or https")
 	}
 	if r.GetPort() != 0 {
-		c.port(p.field("port"), r.GetPort())
+		c.port(p.Field("port"), r.GetPort())
 	}
 }
 
@@ -48,21 +50,21 @@ const (
 	maxBody   = 1 << 20
 )
 
-func (c *checker) directResponse(p *path, r *networking.HTTPDirectResponse) {
+func (c *checker) directResponse(p *manifest.Path, r *networking.HTTPDirectResponse) {
 	if r == nil {
 		return
 	}
-	c.status(p.field("status"), int64(r.Status))
+	c.status(p.Field("status"), int64(r.Status))
 	switch n := len(r.GetBody().GetString_()) + len(r.GetBody().GetBytes()); {
 	case n > maxBody:
-		c.refuse(p.field("body"), nil, "is %d bytes long, and at most 1 MiB is allowed", n)
+		c.refuse(p.Field("body"), nil, "is %d bytes long, and at most 1 MiB is allowed", n)
 	case n > largeBody:
-		c.warn(p.field("body"), nil, "is %d bytes long; large bodies weigh on whoever distributes the configuration", n)
+		c.warn(p.Field("body"), nil, "is %d bytes long; large bodies weigh on whoever distributes the configuration", n)
 	}
 }
 
 // status checks the status of an answer. Istio's check lets 600 pass.
-func (c *checker) status(p *path, status int64) {
+func (c *checker) status(p *manifest.Path, status int64) {
 	switch {
 	case status < 200 || status > 600:
 		c.refuse(p, status, "must be a status from 200 to 599")
@@ -71,13 +73,13 @@ func (c *checker) status(p *path, status int64) {
 	}
 }
 
-func (c *checker) rewrite(p *path, r *networking.HTTPRewrite) {
+func (c *checker) rewrite(p *manifest.Path, r *networking.HTTPRewrite) {
 	if r == nil {
 		return
 	}
 	switch {
 	case r.Uri != "" && r.UriRegexRewrite != nil:
-		c.refuse(p.field("uriRegexRewrite"), nil, "cannot stand beside uri")
+		c.refuse(p.Field("uriRegexRewrite"), nil, "cannot stand beside uri")
 	case r.Uri == "" && r.UriRegexRewrite == nil && r.Authority == "":
 		c.refuse(p, nil, "changes nothing: it needs uri, uriRegexRewrite or authority")
 	}
@@ -85,23 +87,23 @@ func (c *checker) rewrite(p *path, r *networking.HTTPRewrite) {
 	if re == nil {
 		return
 	}
-	at := p.field("uriRegexRewrite")
+	at := p.Field("uriRegexRewrite")
 	if re.Match == "" {
-		c.refuse(at.field("match"), nil, "must not be empty")
+		c.refuse(at.Field("match"), nil, "must not be empty")
 	}
 	if re.Rewrite == "" {
-		c.refuse(at.field("rewrite"), nil, "must not be empty")
+		c.refuse(at.Field("rewrite"), nil, "must not be empty")
 	}
 	if re.Match == "" || re.Rewrite == "" {
 		return
 	}
-	c.regex(at.field("match"), re.Match)
+	c.regex(at.Field("match"), re.Match)
 	c.groups(at, re)
 }
 
 // groups checks that a rewrite names no group that its expression lacks: then
 // it would silently do nothing.
-func (c *checker) groups(p *path, re *networking.RegexRewrite) {
+func (c *checker) groups(p *manifest.Path, re *networking.RegexRewrite) {
 	compiled, err := regexp.Compile(re.Match)
 	if err != nil {
 		return
@@ -110,9 +112,9 @@ func (c *checker) groups(p *path, re *networking.RegexRewrite) {
 		n, err := strconv.Atoi(ref[1])
 		switch {
 		case ref[1] == "" && ref[0] != `\\`:
-			c.pointless(p.field("rewrite"), re.Rewrite, `a backslash must be followed by a digit or another backslash`)
+			c.pointless(p.Field("rewrite"), re.Rewrite, `a backslash must be followed by a digit or another backslash`)
 		case ref[1] != "" && (err != nil || n > compiled.NumSubexp()):
-			c.pointless(p.field("rewrite"), re.Rewrite, `\%s names a group that the expression does not have; it has %d`, ref[1], compiled.NumSubexp())
+			c.pointless(p.Field("rewrite"), re.Rewrite, `\%s names a group that the expression does not have; it has %d`, ref[1], compiled.NumSubexp())
 		}
 	}
 }
@@ -120,25 +122,25 @@ func (c *checker) groups(p *path, re *networking.RegexRewrite) {
 var groupReference = regexp.MustCompile(`\\(?:([0-9])|\\|.|$)`)
 
 // mirrors checks both forms of mirroring.
-func (c *checker) mirrors(p *path, r *networking.HTTPRoute) {
+func (c *checker) mirrors(p *manifest.Path, r *networking.HTTPRoute) {
 	if percent := r.MirrorPercent; percent != nil {
-		at := p.field("mirrorPercent")
+		at := p.Field("mirrorPercent")
 		if percent.Value > 100 {
 			c.refuse(at, percent.Value, "must be at most 100")
 		}
 		c.warn(at, nil, "is out of date; write mirrorPercentage: {value: %d}", percent.Value)
 	}
-	c.mirrorShare(p.field("mirrorPercentage"), r.MirrorPercentage)
-	c.destination(p.field("mirror"), r.Mirror)
+	c.mirrorShare(p.Field("mirrorPercentage"), r.MirrorPercentage)
+	c.destination(p.Field("mirror"), r.Mirror)
 	for i, m := range r.Mirrors {
-		at := p.field("mirrors").at(i)
-		c.destination(at.field("destination"), m.Destination)
-		c.mirrorShare(at.field("percentage"), m.Percentage)
+		at := p.Field("mirrors").At(i)
+		c.destination(at.Field("destination"), m.Destination)
+		c.mirrorShare(at.Field("percentage"), m.Percentage)
 	}
 }
 
-func (c *checker) mirrorShare(p *path, share *networking.Percent) {
+func (c *checker) mirrorShare(p *manifest.Path, share *networking.Percent) {
 	if v := share.GetValue(); v < 0 || v > 100 {
-		c.refuse(p.field("value"), v, "must be 0 to 100 per cent")
+		c.refuse(p.Field("value"), v, "must be 0 to 100 per cent")
 	}
 }

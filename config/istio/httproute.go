@@ -8,42 +8,44 @@ import (
 	"strings"
 
 	networking "istio.io/api/networking/v1alpha3"
+
+	"github.com/sidecarless/mesh/config/internal/manifest"
 )
 
 // httpRoute checks one rule. In a delegate (a VirtualService without hosts) a
 // rule cannot delegate further.
-func (c *checker) httpRoute(p *path, r *networking.HTTPRoute, inDelegate bool) {
+func (c *checker) httpRoute(p *manifest.Path, r *networking.HTTPRoute, inDelegate bool) {
 	c.httpAction(p, r, inDelegate)
 	for i, m := range r.Match {
-		c.httpMatch(p.field("match").at(i), m)
+		c.httpMatch(p.Field("match").At(i), m)
 	}
-	c.headers(p.field("headers"), r.Headers)
-	c.cors(p.field("corsPolicy"), r.CorsPolicy)
-	c.fault(p.field("fault"), r.Fault)
+	c.headers(p.Field("headers"), r.Headers)
+	c.cors(p.Field("corsPolicy"), r.CorsPolicy)
+	c.fault(p.Field("fault"), r.Fault)
 	c.mirrors(p, r)
-	c.redirect(p.field("redirect"), r.Redirect, r.Match)
-	c.directResponse(p.field("directResponse"), r.DirectResponse)
-	c.retries(p.field("retries"), r.Retries)
-	c.rewrite(p.field("rewrite"), r.Rewrite)
+	c.redirect(p.Field("redirect"), r.Redirect, r.Match)
+	c.directResponse(p.Field("directResponse"), r.DirectResponse)
+	c.retries(p.Field("retries"), r.Retries)
+	c.rewrite(p.Field("rewrite"), r.Rewrite)
 	c.authorityOnce(p, r.Rewrite, r.Headers)
-	c.httpDestinations(p.field("route"), r.Route)
-	c.duration(p.field("timeout"), r.Timeout)
+	c.httpDestinations(p.Field("route"), r.Route)
+	c.duration(p.Field("timeout"), r.Timeout)
 }
 
 // httpAction checks that a rule does one thing: send on, redirect, answer or
 // delegate.
-func (c *checker) httpAction(p *path, r *networking.HTTPRoute, inDelegate bool) {
+func (c *checker) httpAction(p *manifest.Path, r *networking.HTTPRoute, inDelegate bool) {
 	if r.Delegate != nil && !inDelegate {
 		if r.Redirect != nil {
-			c.refuse(p.field("redirect"), nil, "cannot stand beside delegate, whose rules decide")
+			c.refuse(p.Field("redirect"), nil, "cannot stand beside delegate, whose rules decide")
 		}
 		if r.Route != nil {
-			c.refuse(p.field("route"), nil, "cannot stand beside delegate, whose rules decide")
+			c.refuse(p.Field("route"), nil, "cannot stand beside delegate, whose rules decide")
 		}
 		return
 	}
 	if r.Delegate != nil {
-		c.refuse(p.field("delegate"), nil, "a VirtualService without hosts, which others delegate to, cannot delegate further")
+		c.refuse(p.Field("delegate"), nil, "a VirtualService without hosts, which others delegate to, cannot delegate further")
 	}
 	switch {
 	case r.Redirect != nil:
@@ -51,15 +53,15 @@ func (c *checker) httpAction(p *path, r *networking.HTTPRoute, inDelegate bool) 
 	case r.DirectResponse != nil:
 		c.alone(p, r, "directResponse")
 	case len(r.Route) == 0:
-		c.refuse(p.field("route"), nil, "is missing: a rule needs route, redirect, directResponse or delegate")
+		c.refuse(p.Field("route"), nil, "is missing: a rule needs route, redirect, directResponse or delegate")
 	}
 	if r.Mirror != nil && len(r.Mirrors) > 0 {
-		c.refuse(p.field("mirrors"), nil, "cannot stand beside mirror")
+		c.refuse(p.Field("mirrors"), nil, "cannot stand beside mirror")
 	}
 }
 
 // alone refuses what cannot stand beside the answer that a rule makes itself.
-func (c *checker) alone(p *path, r *networking.HTTPRoute, answer string) {
+func (c *checker) alone(p *manifest.Path, r *networking.HTTPRoute, answer string) {
 	for _, other := range []struct {
 		name string
 		set  bool
@@ -70,63 +72,63 @@ func (c *checker) alone(p *path, r *networking.HTTPRoute, answer string) {
 		{"directResponse", r.DirectResponse != nil && answer != "directResponse"},
 	} {
 		if other.set {
-			c.refuse(p.field(other.name), nil, "cannot stand beside %s, which answers the request", answer)
+			c.refuse(p.Field(other.name), nil, "cannot stand beside %s, which answers the request", answer)
 		}
 	}
 }
 
 // httpMatch checks one match of a rule.
-func (c *checker) httpMatch(p *path, m *networking.HTTPMatchRequest) {
+func (c *checker) httpMatch(p *manifest.Path, m *networking.HTTPMatchRequest) {
 	for _, name := range sortedKeys(m.Headers) {
-		at := p.field("headers").key(name)
+		at := p.Field("headers").Key(name)
 		c.matchedHeader(at, name)
 		c.stringMatch(at, m.Headers[name])
 	}
 	for _, name := range sortedKeys(m.WithoutHeaders) {
-		at := p.field("withoutHeaders").key(name)
+		at := p.Field("withoutHeaders").Key(name)
 		c.matchedHeader(at, name)
 		if m.WithoutHeaders[name].GetRegex() != "*" { // which stands for presence here
 			c.stringMatch(at, m.WithoutHeaders[name])
 		}
 	}
 	for _, name := range sortedKeys(m.QueryParams) {
-		c.stringMatch(p.field("queryParams").key(name), m.QueryParams[name])
+		c.stringMatch(p.Field("queryParams").Key(name), m.QueryParams[name])
 	}
-	c.stringRegex(p.field("uri"), m.Uri)
-	c.stringMatch(p.field("scheme"), m.Scheme)
-	c.stringMatch(p.field("method"), m.Method)
-	c.stringMatch(p.field("authority"), m.Authority)
+	c.stringRegex(p.Field("uri"), m.Uri)
+	c.stringMatch(p.Field("scheme"), m.Scheme)
+	c.stringMatch(p.Field("method"), m.Method)
+	c.stringMatch(p.Field("authority"), m.Authority)
 	if m.Port != 0 {
-		c.port(p.field("port"), m.Port)
+		c.port(p.Field("port"), m.Port)
 	}
-	c.labels(p.field("sourceLabels"), m.SourceLabels)
-	c.unheard(func() { c.gatewayNames(p.field("gateways"), m.Gateways) })
+	c.labels(p.Field("sourceLabels"), m.SourceLabels)
+	c.unheard(func() { c.gatewayNames(p.Field("gateways"), m.Gateways) })
 	if m.SourceNamespace != "" && !isLabel(m.SourceNamespace) {
-		c.refuse(p.field("sourceNamespace"), m.SourceNamespace, "must be a namespace")
+		c.refuse(p.Field("sourceNamespace"), m.SourceNamespace, "must be a namespace")
 	}
 }
 
 // httpDestinations checks where a rule sends requests, and in which shares.
-func (c *checker) httpDestinations(p *path, route []*networking.HTTPRouteDestination) {
+func (c *checker) httpDestinations(p *manifest.Path, route []*networking.HTTPRouteDestination) {
 	weights := make([]int32, len(route))
 	for i, r := range route {
-		at := p.at(i)
-		c.headers(at.field("headers"), r.Headers)
-		c.destination(at.field("destination"), r.Destination)
-		c.weight(at.field("weight"), r.Weight)
+		at := p.At(i)
+		c.headers(at.Field("headers"), r.Headers)
+		c.destination(at.Field("destination"), r.Destination)
+		c.weight(at.Field("weight"), r.Weight)
 		weights[i] = r.Weight
 	}
 	c.weights(p, weights)
 }
 
-func (c *checker) weight(p *path, weight int32) {
+func (c *checker) weight(p *manifest.Path, weight int32) {
 	if weight < 0 {
 		c.refuse(p, weight, "must not be negative")
 	}
 }
 
 // weights checks the sum of weights, which Istio takes in 32 bits.
-func (c *checker) weights(p *path, weights []int32) {
+func (c *checker) weights(p *manifest.Path, weights []int32) {
 	if len(weights) < 2 {
 		return
 	}
@@ -147,24 +149,24 @@ func (c *checker) weights(p *path, weights []int32) {
 }
 
 // destination checks a service to send requests to.
-func (c *checker) destination(p *path, d *networking.Destination) {
+func (c *checker) destination(p *manifest.Path, d *networking.Destination) {
 	if d == nil {
 		return
 	}
 	if d.Host == "*" {
-		c.refuse(p.field("host"), d.Host, "a destination is one service, not all hosts")
+		c.refuse(p.Field("host"), d.Host, "a destination is one service, not all hosts")
 	} else {
-		c.host(p.field("host"), d.Host)
+		c.host(p.Field("host"), d.Host)
 	}
 	if d.Subset != "" {
-		c.subsetName(p.field("subset"), d.Subset)
+		c.subsetName(p.Field("subset"), d.Subset)
 	}
 	if d.Port != nil {
-		c.port(p.field("port").field("number"), d.Port.Number)
+		c.port(p.Field("port").Field("number"), d.Port.Number)
 	}
 }
 
-func (c *checker) subsetName(p *path, name string) {
+func (c *checker) subsetName(p *manifest.Path, name string) {
 	if !isLabel(name) {
 		c.refuse(p, name, "the name of a subset must be letters, digits and inner dashes, at most 63")
 	}
@@ -177,12 +179,12 @@ var retryConditions = []string{
 	"cancelled", "deadline-exceeded", "internal", "resource-exhausted", "unavailable",
 }
 
-func (c *checker) retries(p *path, r *networking.HTTPRetry) {
+func (c *checker) retries(p *manifest.Path, r *networking.HTTPRetry) {
 	if r == nil {
 		return
 	}
 	if r.Attempts < 0 {
-		c.refuse(p.field("attempts"), r.Attempts, "must not be negative")
+		c.refuse(p.Field("attempts"), r.Attempts, "must not be negative")
 	}
 	if r.Attempts == 0 {
 		for _, other := range []struct {
@@ -194,17 +196,17 @@ func (c *checker) retries(p *path, r *networking.HTTPRetry) {
 			{"retryRemoteLocalities", r.RetryRemoteLocalities != nil},
 		} {
 			if other.set {
-				c.refuse(p.field(other.name), nil, "needs attempts of at least 1; with 0 or none there are no retries")
+				c.refuse(p.Field(other.name), nil, "needs attempts of at least 1; with 0 or none there are no retries")
 				break
 			}
 		}
 	}
-	c.duration(p.field("perTryTimeout"), r.PerTryTimeout)
-	c.duration(p.field("backoff"), r.Backoff)
+	c.duration(p.Field("perTryTimeout"), r.PerTryTimeout)
+	c.duration(p.Field("backoff"), r.Backoff)
 	if r.RetryOn == "" {
 		return
 	}
-	at := p.field("retryOn")
+	at := p.Field("retryOn")
 	if strings.ContainsAny(r.RetryOn, " \t") {
 		c.refuse(at, r.RetryOn, "must hold no spaces")
 	}
@@ -229,5 +231,5 @@ func retryProblem(word string) string {
 	case slices.Contains(retryConditions, strings.ToLower(word)):
 		return word + " must be in small letters"
 	}
-	return word + " is no condition for a retry" + didYouMean(nearest(word, retryConditions))
+	return word + " is no condition for a retry" + manifest.DidYouMean(manifest.Nearest(word, retryConditions))
 }

@@ -5,6 +5,8 @@ import (
 	"strings"
 
 	"google.golang.org/protobuf/proto"
+
+	"github.com/sidecarless/mesh/config/internal/manifest"
 )
 
 // A kind is one that this package knows by name.
@@ -16,7 +18,7 @@ type kind struct {
 	// Kubernetes' own kinds. Neither: the object is passed over.
 	message    func() proto.Message
 	check      func(*checker)
-	kubernetes func(*decoder, *mapping) any
+	kubernetes func(*decoder, *manifest.Mapping) any
 
 	// What is said of an object that is passed over, or read in part.
 	note  string
@@ -116,12 +118,12 @@ func kindFor(apiVersion, name string) (k kind, reason string, level Level) {
 	case known && k.group == group && slices.Contains(k.versions, version):
 		return k, "", ""
 	case known && k.group == group:
-		return kind{}, "apiVersion: there is no version " + version + " of this kind; there are " + list(k.versions, "and"), Error
+		return kind{}, "apiVersion: there is no version " + version + " of this kind; there are " + manifest.List(k.versions, "and"), Error
 	case isIstioGroup(group):
 		if known {
 			return kind{}, "apiVersion: this kind is of the group " + groupName(k.group) + ", not " + group, Error
 		}
-		return kind{}, "kind: Istio has no kind of this name" + didYouMean(nearest(name, istioNames(group))), Error
+		return kind{}, "kind: Istio has no kind of this name" + manifest.DidYouMean(manifest.Nearest(name, istioNames(group))), Error
 	case known && group == "" && isIstioGroup(k.group):
 		return kind{}, "apiVersion: this kind is of the group " + groupName(k.group) + "; write " + k.group + "/" + k.versions[0], Error
 	}

@@ -3,7 +3,7 @@ package istio
 import (
 	"encoding/base64"
 
-	"go.yaml.in/yaml/v3"
+	"github.com/sidecarless/mesh/config/internal/manifest"
 )
 
 // Kubernetes' own kinds are read for what routing needs of them and not
@@ -11,40 +11,40 @@ import (
 
 // into reads a field of an object into a Go value, without regard to fields
 // that it has no place for.
-func (d *decoder) into(all *mapping, name string, value any) {
-	e := all.get(name)
+func (d *decoder) into(all *manifest.Mapping, name string, value any) {
+	e := all.Get(name)
 	if e == nil {
 		return
 	}
-	if err := e.value.Decode(value); err != nil {
-		d.reject(top(name), e.value, nil, "cannot be read: %s", yamlError(err))
+	if err := e.Value.Decode(value); err != nil {
+		d.reject(manifest.Top(name), e.Value, nil, "cannot be read: %s", manifest.ErrorText(err))
 	}
 }
 
-func readService(d *decoder, all *mapping) any {
+func readService(d *decoder, all *manifest.Mapping) any {
 	s := &Service{}
 	d.into(all, "spec", s)
 	return s
 }
 
-func readEndpointSlice(d *decoder, all *mapping) any {
+func readEndpointSlice(d *decoder, all *manifest.Mapping) any {
 	s := &EndpointSlice{Service: d.res.Labels["kubernetes.io/service-name"]}
 	d.into(all, "ports", &s.Ports)
 	d.into(all, "endpoints", &s.Endpoints)
 	return s
 }
 
-func readNamespace(d *decoder, _ *mapping) any {
+func readNamespace(d *decoder, _ *manifest.Mapping) any {
 	d.res.Namespace = ""
 	return &Namespace{}
 }
 
-func readNode(d *decoder, _ *mapping) any {
+func readNode(d *decoder, _ *manifest.Mapping) any {
 	d.res.Namespace = ""
 	return &Node{}
 }
 
-func readSecret(d *decoder, all *mapping) any {
+func readSecret(d *decoder, all *manifest.Mapping) any {
 	s := &Secret{Data: map[string][]byte{}}
 	var encoded, plain map[string]string
 	d.into(all, "type", &s.Type)
@@ -53,7 +53,7 @@ func readSecret(d *decoder, all *mapping) any {
 	for name, text := range encoded {
 		data, err := base64.StdEncoding.DecodeString(text)
 		if err != nil {
-			d.reject(top("data").key(name), all.get("data").value, nil, "must be base64")
+			d.reject(manifest.Top("data").Key(name), all.Get("data").Value, nil, "must be base64")
 		}
 		s.Data[name] = data
 	}
@@ -63,7 +63,7 @@ func readSecret(d *decoder, all *mapping) any {
 	return s
 }
 
-func readConfigMap(d *decoder, all *mapping) any {
+func readConfigMap(d *decoder, all *manifest.Mapping) any {
 	c := &ConfigMap{}
 	d.into(all, "data", &c.Data)
 	return c
@@ -81,14 +81,14 @@ type podSpec struct {
 	} `yaml:"containers"`
 }
 
-func readPod(d *decoder, all *mapping) any {
+func readPod(d *decoder, all *manifest.Mapping) any {
 	var spec podSpec
 	d.into(all, "spec", &spec)
 	return podOf(spec, d.res.Labels, d.res.Annotations)
 }
 
 // readWorkload reads the Pod that a Deployment or its like makes.
-func readWorkload(d *decoder, all *mapping) any {
+func readWorkload(d *decoder, all *manifest.Mapping) any {
 	var spec struct {
 		Template struct {
 			Metadata struct {
@@ -112,7 +112,7 @@ func podOf(spec podSpec, labels, annotations map[string]string) *Pod {
 	return p
 }
 
-func readDefinition(d *decoder, all *mapping) any {
+func readDefinition(d *decoder, all *manifest.Mapping) any {
 	d.res.Namespace = ""
 	var spec struct {
 		Group string `yaml:"group"`
@@ -122,12 +122,4 @@ func readDefinition(d *decoder, all *mapping) any {
 	}
 	d.into(all, "spec", &spec)
 	return &CustomResourceDefinition{Group: spec.Group, Kind: spec.Names.Kind}
-}
-
-// yamlError is the first complaint of the YAML package.
-func yamlError(err error) string {
-	if typed, ok := err.(*yaml.TypeError); ok && len(typed.Errors) > 0 {
-		return yamlLine.ReplaceAllString(typed.Errors[0], "")
-	}
-	return yamlLine.ReplaceAllString(err.Error(), "")
 }

@@ -5,6 +5,8 @@ import (
 	"strings"
 
 	networking "istio.io/api/networking/v1alpha3"
+
+	"github.com/sidecarless/mesh/config/internal/manifest"
 )
 
 // Bounds of consistent hashing: Maglev's by Istio, the ring's by Envoy.
@@ -13,44 +15,44 @@ const (
 	maxRing     = 8 << 20
 )
 
-func (c *checker) loadBalancer(p *path, lb *networking.LoadBalancerSettings, outlier *networking.OutlierDetection) {
+func (c *checker) loadBalancer(p *manifest.Path, lb *networking.LoadBalancerSettings, outlier *networking.OutlierDetection) {
 	if lb == nil {
 		return
 	}
-	c.consistentHash(p.field("consistentHash"), lb.GetConsistentHash())
+	c.consistentHash(p.Field("consistentHash"), lb.GetConsistentHash())
 	if lb.LocalityLbSetting != nil && lb.ZoneAwareLbSetting != nil {
-		c.refuse(p.field("zoneAwareLbSetting"), nil, "cannot stand beside localityLbSetting")
+		c.refuse(p.Field("zoneAwareLbSetting"), nil, "cannot stand beside localityLbSetting")
 	}
-	c.locality(p.field("localityLbSetting"), lb.LocalityLbSetting, outlier)
-	c.zoneAware(p.field("zoneAwareLbSetting"), lb.ZoneAwareLbSetting, outlier)
+	c.locality(p.Field("localityLbSetting"), lb.LocalityLbSetting, outlier)
+	c.zoneAware(p.Field("zoneAwareLbSetting"), lb.ZoneAwareLbSetting, outlier)
 	if w := lb.Warmup; w != nil {
-		at := p.field("warmup")
-		c.duration(at.field("duration"), w.Duration)
+		at := p.Field("warmup")
+		c.duration(at.Field("duration"), w.Duration)
 		if w.Aggression != nil && w.Aggression.Value <= 0 {
-			c.refuse(at.field("aggression"), w.Aggression.Value, "must be more than 0")
+			c.refuse(at.Field("aggression"), w.Aggression.Value, "must be more than 0")
 		}
 		if w.MinimumPercent.GetValue() > 100 {
-			c.refuse(at.field("minimumPercent"), w.MinimumPercent.GetValue(), "must be at most 100")
+			c.refuse(at.Field("minimumPercent"), w.MinimumPercent.GetValue(), "must be at most 100")
 		}
 	}
-	c.atLeastMillisecond(p.field("warmupDurationSecs"), lb.WarmupDurationSecs)
+	c.atLeastMillisecond(p.Field("warmupDurationSecs"), lb.WarmupDurationSecs)
 }
 
-func (c *checker) consistentHash(p *path, h *networking.LoadBalancerSettings_ConsistentHashLB) {
+func (c *checker) consistentHash(p *manifest.Path, h *networking.LoadBalancerSettings_ConsistentHashLB) {
 	if h == nil {
 		return
 	}
 	if name, ok := h.HashKey.(*networking.LoadBalancerSettings_ConsistentHashLB_HttpHeaderName); ok && name.HttpHeaderName == "" {
-		c.pointless(p.field("httpHeaderName"), nil, "must not be empty")
+		c.pointless(p.Field("httpHeaderName"), nil, "must not be empty")
 	}
 	if cookie := h.GetHttpCookie(); cookie != nil {
-		at := p.field("httpCookie")
+		at := p.Field("httpCookie")
 		if cookie.Name == "" {
-			c.refuse(at.field("name"), nil, "must not be empty")
+			c.refuse(at.Field("name"), nil, "must not be empty")
 		}
 		seen := map[string]bool{}
 		for i, a := range cookie.Attributes {
-			switch name := at.field("attributes").at(i).field("name"); {
+			switch name := at.Field("attributes").At(i).Field("name"); {
 			case a.Name == "":
 				c.refuse(name, nil, "must not be empty")
 			case seen[a.Name]:
@@ -60,20 +62,20 @@ func (c *checker) consistentHash(p *path, h *networking.LoadBalancerSettings_Con
 		}
 	}
 	if n := h.MinimumRingSize; n != 0 {
-		at := p.field("minimumRingSize")
+		at := p.Field("minimumRingSize")
 		c.warn(at, nil, "is out of date; write ringHash: {minimumRingSize: %d}", n)
 		if h.HashAlgorithm != nil {
 			c.refuse(at, n, "cannot stand beside ringHash or maglev")
 		}
 		c.ringSize(at, n)
 	}
-	c.ringSize(p.field("ringHash").field("minimumRingSize"), h.GetRingHash().GetMinimumRingSize())
+	c.ringSize(p.Field("ringHash").Field("minimumRingSize"), h.GetRingHash().GetMinimumRingSize())
 	if m := h.GetMaglev(); m != nil && (m.TableSize >= maglevBound || !isPrime(m.TableSize)) {
-		c.refuse(p.field("maglev").field("tableSize"), m.TableSize, "must be a prime number below %d, such as 65537", maglevBound)
+		c.refuse(p.Field("maglev").Field("tableSize"), m.TableSize, "must be a prime number below %d, such as 65537", maglevBound)
 	}
 }
 
-func (c *checker) ringSize(p *path, n uint64) {
+func (c *checker) ringSize(p *manifest.Path, n uint64) {
 	if n > maxRing {
 		c.pointless(p, n, "must be at most %d", maxRing)
 	}
@@ -106,45 +108,45 @@ func isTopology(label string) bool {
 
 // locality checks how load is kept near. Istio's check ends at the first
 // mistake in it.
-func (c *checker) locality(p *path, l *networking.LocalityLoadBalancerSetting, outlier *networking.OutlierDetection) {
+func (c *checker) locality(p *manifest.Path, l *networking.LocalityLoadBalancerSetting, outlier *networking.OutlierDetection) {
 	if l == nil {
 		return
 	}
-	failover := p.field("failover")
+	failover := p.Field("failover")
 	if len(l.Distribute) > 0 && len(l.Failover) > 0 {
-		c.refuse(failover, nil, "cannot stand beside %s: keep distribute for fixed shares without failover, or failover with outlierDetection to stay local and spill over", p.field("distribute"))
+		c.refuse(failover, nil, "cannot stand beside %s: keep distribute for fixed shares without failover, or failover with outlierDetection to stay local and spill over", p.Field("distribute"))
 		return
 	}
 	if len(l.Failover) > 0 {
 		for i, label := range l.FailoverPriority {
 			if isTopology(label) {
-				c.refuse(p.field("failoverPriority").at(i), label, "cannot be ranked beside failover, which ranks regions itself")
+				c.refuse(p.Field("failoverPriority").At(i), label, "cannot be ranked beside failover, which ranks regions itself")
 				return
 			}
 		}
 	}
-	if !c.distribute(p.field("distribute"), l.Distribute) {
+	if !c.distribute(p.Field("distribute"), l.Distribute) {
 		return
 	}
 	if (len(l.Failover) > 0 || len(l.FailoverPriority) > 0) && outlier == nil {
 		c.warn(p, nil, "has no effect without outlierDetection in the same policy: endpoints that are never ejected never fail over")
 	}
 	for i, f := range l.Failover {
-		c.failover(failover.at(i), f.From, f.To)
+		c.failover(failover.At(i), f.From, f.To)
 	}
 }
 
 // distribute checks the shares of localities, and reports whether Istio would
 // look further.
-func (c *checker) distribute(p *path, all []*networking.LocalityLoadBalancerSetting_Distribute) bool {
+func (c *checker) distribute(p *manifest.Path, all []*networking.LocalityLoadBalancerSetting_Distribute) bool {
 	sources := make([]string, 0, len(all))
 	for i, d := range all {
-		to := p.at(i).field("to")
+		to := p.At(i).Field("to")
 		var sum uint32
 		for _, locality := range sortedKeys(d.To) {
 			weight := d.To[locality]
 			if weight < 1 || weight > 100 {
-				c.refuse(to.key(locality), weight, "must be 1 to 100 per cent")
+				c.refuse(to.Key(locality), weight, "must be 1 to 100 per cent")
 				return false
 			}
 			sum += weight
@@ -162,15 +164,15 @@ func (c *checker) distribute(p *path, all []*networking.LocalityLoadBalancerSett
 
 // shareTargets checks the localities that share the load. They are a map, so
 // Istio's verdict on overlaps depends on chance; any is refused.
-func (c *checker) shareTargets(p *path, targets []string) {
+func (c *checker) shareTargets(p *manifest.Path, targets []string) {
 	for i, b := range targets {
 		if problem := localityProblem(b); problem != "" {
-			c.refuse(p.key(b), nil, "%s", problem)
+			c.refuse(p.Key(b), nil, "%s", problem)
 			return
 		}
 		for _, a := range targets[:i] {
 			if hides(a, b) || hides(b, a) {
-				c.refuse(p.key(b), nil, "overlaps with %s", a)
+				c.refuse(p.Key(b), nil, "overlaps with %s", a)
 				return
 			}
 		}
@@ -179,9 +181,9 @@ func (c *checker) shareTargets(p *path, targets []string) {
 
 // shareSources checks the localities that are distributed from. Istio sees an
 // overlap only if the wider one stands first.
-func (c *checker) shareSources(p *path, sources []string) {
+func (c *checker) shareSources(p *manifest.Path, sources []string) {
 	for i, b := range sources {
-		at := p.at(i).field("from")
+		at := p.At(i).Field("from")
 		if problem := localityProblem(b); problem != "" {
 			c.refuse(at, b, "%s", problem)
 			return
@@ -232,34 +234,34 @@ func hides(a, b string) bool {
 }
 
 // zoneAware checks the setting that leaves zones to Envoy.
-func (c *checker) zoneAware(p *path, z *networking.ZoneAwareLoadBalancerSetting, outlier *networking.OutlierDetection) {
+func (c *checker) zoneAware(p *manifest.Path, z *networking.ZoneAwareLoadBalancerSetting, outlier *networking.OutlierDetection) {
 	if z == nil {
 		return
 	}
 	for i, label := range z.FailoverPriority {
 		if isTopology(label) {
-			c.refuse(p.field("failoverPriority").at(i), label, "cannot be ranked here: regions and zones are ranked anyway")
+			c.refuse(p.Field("failoverPriority").At(i), label, "cannot be ranked here: regions and zones are ranked anyway")
 		}
 	}
 	if (len(z.Failover) > 0 || len(z.FailoverPriority) > 0) && outlier == nil {
 		c.warn(p, nil, "has no failover without outlierDetection in the same policy: endpoints that are never ejected never fail over")
 	}
 	for i, f := range z.Failover {
-		c.failover(p.field("failover").at(i), f.From, f.To)
+		c.failover(p.Field("failover").At(i), f.From, f.To)
 	}
 }
 
 // failover checks from which region to which other load moves.
-func (c *checker) failover(p *path, from, to string) {
+func (c *checker) failover(p *manifest.Path, from, to string) {
 	if from == to {
-		c.refuse(p.field("to"), to, "must be another region than from")
+		c.refuse(p.Field("to"), to, "must be another region than from")
 	}
 	for _, end := range []struct{ name, region string }{{"from", from}, {"to", to}} {
 		switch {
 		case strings.Contains(end.region, "/"):
-			c.refuse(p.field(end.name), end.region, "must be a region alone, without a zone")
+			c.refuse(p.Field(end.name), end.region, "must be a region alone, without a zone")
 		case strings.Contains(end.region, "*"):
-			c.refuse(p.field(end.name), end.region, "must be a region, without a wildcard")
+			c.refuse(p.Field(end.name), end.region, "must be a region, without a wildcard")
 		}
 	}
 }

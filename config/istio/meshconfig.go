@@ -6,6 +6,8 @@ import (
 
 	meshconfig "istio.io/api/mesh/v1alpha1"
 	networking "istio.io/api/networking/v1alpha3"
+
+	"github.com/sidecarless/mesh/config/internal/manifest"
 )
 
 // Bounds of the time that a connection may take to be made.
@@ -17,39 +19,39 @@ const (
 // checkMeshConfig checks the mesh-wide settings that are given. Istio checks
 // them together with its defaults, which are right.
 func checkMeshConfig(c *checker, m *meshconfig.MeshConfig) {
-	c.duration(top("connectTimeout"), m.ConnectTimeout)
+	c.duration(manifest.Top("connectTimeout"), m.ConnectTimeout)
 	if t := m.ConnectTimeout.AsDuration(); m.ConnectTimeout != nil && t > mostConnectTimeout {
-		c.refuse(top("connectTimeout"), t, "must be %s to %s", leastConnectTimeout, mostConnectTimeout)
+		c.refuse(manifest.Top("connectTimeout"), t, "must be %s to %s", leastConnectTimeout, mostConnectTimeout)
 	}
 	if t := m.ProtocolDetectionTimeout; t != nil && t.AsDuration()%time.Millisecond != 0 {
-		c.refuse(top("protocolDetectionTimeout"), t.AsDuration(), "must be whole milliseconds")
+		c.refuse(manifest.Top("protocolDetectionTimeout"), t.AsDuration(), "must be whole milliseconds")
 	}
 	if m.ProxyListenPort != 0 {
-		c.port(top("proxyListenPort"), uint32(m.ProxyListenPort))
+		c.port(manifest.Top("proxyListenPort"), uint32(m.ProxyListenPort))
 	}
 	always := &networking.OutlierDetection{} // failover is judged where it is used
-	c.locality(top("localityLbSetting"), m.LocalityLbSetting, always)
-	c.zoneAware(top("zoneAwareLbSetting"), m.ZoneAwareLbSetting, always)
+	c.locality(manifest.Top("localityLbSetting"), m.LocalityLbSetting, always)
+	c.zoneAware(manifest.Top("zoneAwareLbSetting"), m.ZoneAwareLbSetting, always)
 	for i, s := range m.ServiceSettings {
 		for j, host := range s.Hosts {
-			c.host(top("serviceSettings").at(i).field("hosts").at(j), host)
+			c.host(manifest.Top("serviceSettings").At(i).Field("hosts").At(j), host)
 		}
 	}
 	if m.TrustDomain != "" {
-		c.trustDomain(top("trustDomain"), m.TrustDomain)
+		c.trustDomain(manifest.Top("trustDomain"), m.TrustDomain)
 	}
 	for i, alias := range m.TrustDomainAliases {
-		c.trustDomain(top("trustDomainAliases").at(i), alias)
+		c.trustDomain(manifest.Top("trustDomainAliases").At(i), alias)
 	}
 	if policy := m.DefaultTrafficPolicy; policy != nil {
-		at := top("defaultTrafficPolicy")
-		c.connectionPool(at.field("connectionPool"), policy.ConnectionPool)
-		c.outlierDetection(at.field("outlierDetection"), policy.OutlierDetection)
+		at := manifest.Top("defaultTrafficPolicy")
+		c.connectionPool(at.Field("connectionPool"), policy.ConnectionPool)
+		c.outlierDetection(at.Field("outlierDetection"), policy.OutlierDetection)
 	}
-	c.retries(top("defaultHttpRetryPolicy"), m.DefaultHttpRetryPolicy)
+	c.retries(manifest.Top("defaultHttpRetryPolicy"), m.DefaultHttpRetryPolicy)
 }
 
-func (c *checker) trustDomain(p *path, domain string) {
+func (c *checker) trustDomain(p *manifest.Path, domain string) {
 	for part := range strings.SplitSeq(strings.TrimSuffix(domain, "."), ".") {
 		if !isLabel(part) {
 			c.refuse(p, domain, "must be a name of letters, digits, dots and inner dashes")
@@ -60,13 +62,13 @@ func (c *checker) trustDomain(p *path, domain string) {
 
 // checkSidecar checks what is read of a Sidecar.
 func checkSidecar(c *checker, s *networking.Sidecar) {
-	p := top("spec")
-	c.workloads(p.field("workloadSelector"), s.WorkloadSelector)
+	p := manifest.Top("spec")
+	c.workloads(p.Field("workloadSelector"), s.WorkloadSelector)
 	if len(s.Egress) == 0 && len(s.Ingress) == 0 && s.OutboundTrafficPolicy == nil && s.InboundConnectionPool == nil {
 		c.refuse(p, nil, "is empty")
 	}
 	if proxy := s.OutboundTrafficPolicy.GetEgressProxy(); proxy != nil {
-		at := p.field("outboundTrafficPolicy").field("egressProxy")
+		at := p.Field("outboundTrafficPolicy").Field("egressProxy")
 		if s.OutboundTrafficPolicy.Mode != networking.OutboundTrafficPolicy_ALLOW_ANY {
 			c.refuse(at, nil, "can be given with mode ALLOW_ANY only")
 		}

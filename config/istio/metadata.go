@@ -9,6 +9,8 @@ import (
 	networking "istio.io/api/networking/v1alpha3"
 	security "istio.io/api/security/v1beta1"
 	typebeta "istio.io/api/type/v1beta1"
+
+	"github.com/sidecarless/mesh/config/internal/manifest"
 )
 
 // Annotations that mean something to the admission check.
@@ -21,21 +23,21 @@ const (
 
 // checkMetadata checks the name and the annotations of an object of Istio's.
 func (c *checker) checkMetadata() {
-	p := top("metadata")
+	p := manifest.Top("metadata")
 	if c.res.Name == "" && c.res.Kind != "MeshConfig" {
-		c.add(CodeUnreadable, Error, p.field("name"), nil, "is missing")
+		c.add(CodeUnreadable, Error, p.Field("name"), nil, "is missing")
 	}
-	annotations := p.field("annotations")
+	annotations := p.Field("annotations")
 	for _, name := range []string{annotationReject, annotationParents, annotationParentNamespace} {
 		if _, set := c.res.Annotations[name]; set {
-			c.refuse(annotations.key(name), nil, "is reserved to Istio itself")
+			c.refuse(annotations.Key(name), nil, "is reserved to Istio itself")
 		}
 	}
 	value, set := c.res.Annotations[annotationDryRun]
 	if !set {
 		return
 	}
-	at := annotations.key(annotationDryRun)
+	at := annotations.Key(annotationDryRun)
 	policy, ok := c.res.Spec.(*security.AuthorizationPolicy)
 	switch {
 	case !ok:
@@ -52,7 +54,7 @@ func (c *checker) checkMetadata() {
 // exportTo checks the namespaces that an object is exported to. Only a
 // ServiceEntry may hide itself with "~".
 func (c *checker) exportTo(exports []string, hides bool) {
-	p := top("spec").field("exportTo")
+	p := manifest.Top("spec").Field("exportTo")
 	seen := map[string]bool{}
 	for i, name := range exports {
 		key := name
@@ -61,11 +63,11 @@ func (c *checker) exportTo(exports []string, hides bool) {
 		}
 		switch {
 		case seen[key]:
-			c.refuse(p.at(i), name, "is given twice; . is the object's own namespace, %s", c.res.Namespace)
+			c.refuse(p.At(i), name, "is given twice; . is the object's own namespace, %s", c.res.Namespace)
 		case name == "~" && !hides:
-			c.refuse(p.at(i), name, "only a ServiceEntry can be exported to nobody")
+			c.refuse(p.At(i), name, "only a ServiceEntry can be exported to nobody")
 		case name != "." && name != "*" && name != "~" && !isLabel(name):
-			c.refuse(p.at(i), name, "must be a namespace, . for the object's own or * for all")
+			c.refuse(p.At(i), name, "must be a namespace, . for the object's own or * for all")
 		}
 		seen[key] = true
 	}
@@ -79,13 +81,13 @@ func (c *checker) exportTo(exports []string, hides bool) {
 }
 
 // labels checks labels that workloads are to have.
-func (c *checker) labels(p *path, labels map[string]string) {
+func (c *checker) labels(p *manifest.Path, labels map[string]string) {
 	for _, key := range sortedKeys(labels) {
 		if !isLabelKey(key) {
-			c.refuse(p.key(key), nil, "%q cannot be the name of a label", key)
+			c.refuse(p.Key(key), nil, "%q cannot be the name of a label", key)
 		}
 		if value := labels[key]; value != "" && !isQualified(value) {
-			c.refuse(p.key(key), value, "cannot be the value of a label: letters, digits, -, _ and ., with a letter or digit at both ends")
+			c.refuse(p.Key(key), value, "cannot be the value of a label: letters, digits, -, _ and ., with a letter or digit at both ends")
 		}
 	}
 }
@@ -122,11 +124,11 @@ func isQualified(s string) bool {
 }
 
 // selector checks the selector of a policy.
-func (c *checker) selector(p *path, s *typebeta.WorkloadSelector) {
+func (c *checker) selector(p *manifest.Path, s *typebeta.WorkloadSelector) {
 	if s == nil {
 		return
 	}
-	c.selectorLabels(p.field("matchLabels"), s.MatchLabels)
+	c.selectorLabels(p.Field("matchLabels"), s.MatchLabels)
 	if len(s.MatchLabels) == 0 {
 		c.warn(p, nil, "selects no labels, so it is the same as none: every workload in the policy's reach")
 	}
@@ -134,17 +136,17 @@ func (c *checker) selector(p *path, s *typebeta.WorkloadSelector) {
 
 // workloads checks the selector of a ServiceEntry or Sidecar. It reports
 // whether there was an error.
-func (c *checker) workloads(p *path, s *networking.WorkloadSelector) bool {
-	return c.selectorLabels(p.field("labels"), s.GetLabels())
+func (c *checker) workloads(p *manifest.Path, s *networking.WorkloadSelector) bool {
+	return c.selectorLabels(p.Field("labels"), s.GetLabels())
 }
 
-func (c *checker) selectorLabels(p *path, labels map[string]string) (failed bool) {
+func (c *checker) selectorLabels(p *manifest.Path, labels map[string]string) (failed bool) {
 	for _, key := range sortedKeys(labels) {
 		switch {
 		case key == "":
 			c.refuse(p, nil, "the name of a label must not be empty")
 		case strings.Contains(key, "*"), strings.Contains(labels[key], "*"):
-			c.refuse(p.key(key), labels[key], "a selector knows no wildcards: it compares names and values as they stand")
+			c.refuse(p.Key(key), labels[key], "a selector knows no wildcards: it compares names and values as they stand")
 		default:
 			continue
 		}
@@ -155,7 +157,7 @@ func (c *checker) selectorLabels(p *path, labels map[string]string) (failed bool
 
 // target checks what a policy is attached to by selector or reference.
 func (c *checker) target(s *typebeta.WorkloadSelector, one *typebeta.PolicyTargetReference, many []*typebeta.PolicyTargetReference) {
-	p := top("spec")
+	p := manifest.Top("spec")
 	set := 0
 	for _, is := range []bool{s != nil, one != nil, len(many) > 0} {
 		if is {
@@ -163,35 +165,35 @@ func (c *checker) target(s *typebeta.WorkloadSelector, one *typebeta.PolicyTarge
 		}
 	}
 	if set > 1 {
-		c.refuse(p.field("targetRefs"), nil, "only one of selector, targetRef and targetRefs may be given")
+		c.refuse(p.Field("targetRefs"), nil, "only one of selector, targetRef and targetRefs may be given")
 	}
-	c.selector(p.field("selector"), s)
-	c.reference(p.field("targetRef"), one)
+	c.selector(p.Field("selector"), s)
+	c.reference(p.Field("targetRef"), one)
 	for i, ref := range many {
-		c.reference(p.field("targetRefs").at(i), ref)
+		c.reference(p.Field("targetRefs").At(i), ref)
 	}
 }
 
 // reference checks a reference to an object that a policy is attached to.
-func (c *checker) reference(p *path, ref *typebeta.PolicyTargetReference) {
+func (c *checker) reference(p *manifest.Path, ref *typebeta.PolicyTargetReference) {
 	if ref == nil {
 		return
 	}
 	if ref.Name == "" {
-		c.refuse(p.field("name"), nil, "must not be empty")
+		c.refuse(p.Field("name"), nil, "must not be empty")
 	}
 	if ref.Namespace != "" {
-		c.refuse(p.field("namespace"), ref.Namespace, "must be left out: a policy is attached within its own namespace")
+		c.refuse(p.Field("namespace"), ref.Namespace, "must be left out: a policy is attached within its own namespace")
 	}
 	switch ref.Group + "/" + ref.Kind {
 	case "/Service", "core/Service", "networking.istio.io/ServiceEntry", "gateway.networking.k8s.io/Gateway", "gateway.networking.k8s.io/GatewayClass":
 	default:
-		c.refuse(p.field("kind"), ref.Group+"/"+ref.Kind, "must be a Service, a ServiceEntry (networking.istio.io), or a Gateway or GatewayClass (gateway.networking.k8s.io)")
+		c.refuse(p.Field("kind"), ref.Group+"/"+ref.Kind, "must be a Service, a ServiceEntry (networking.istio.io), or a Gateway or GatewayClass (gateway.networking.k8s.io)")
 	}
 }
 
 // configMap checks a credential that is a ConfigMap: configmap://namespace/name.
-func (c *checker) configMap(p *path, credential string) {
+func (c *checker) configMap(p *manifest.Path, credential string) {
 	rest, ok := strings.CutPrefix(credential, "configmap://")
 	if !ok {
 		return

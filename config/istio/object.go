@@ -5,64 +5,47 @@ import (
 	"slices"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/sidecarless/mesh/config/internal/manifest"
 )
 
-// An object stands at the top of a document, or as an item of a List.
-type object struct {
-	node *yaml.Node
-	item int // in the List, or -1
-}
-
-// objectsIn are the objects of a document: itself, or the items of a List such
-// as kubectl prints.
-func objectsIn(root *yaml.Node) []object {
-	root = resolveAlias(root)
-	var isList bool
-	var items *yaml.Node
-	for i := 0; i+1 < len(root.Content); i += 2 {
-		switch key, value := root.Content[i].Value, resolveAlias(root.Content[i+1]); {
-		case key == "kind":
-			isList = value.Value == "List"
-		case key == "items" && value.Kind == yaml.SequenceNode:
-			items = value
-		}
-	}
-	if !isList || items == nil {
-		return []object{{root, -1}}
-	}
-	var all []object
-	for i, item := range items.Content {
-		all = append(all, object{resolveAlias(item), i})
-	}
-	return all
-}
-
 // object reads one object.
-func (l *loader) object(doc document, node *yaml.Node, item int) {
+func (l *loader) object(doc manifest.Document, node *yaml.Node, item int) {
 	if node.Kind != yaml.MappingNode {
-		l.findings = append(l.findings, doc.unreadable(node.Line, "is "+kindOf(node)+", where an object with apiVersion and kind belongs"))
+		l.unreadable(doc, node.Line, "is "+manifest.KindOf(node)+", where an object with apiVersion and kind belongs")
 		return
 	}
-	res := &Resource{File: doc.file, Line: doc.line + node.Line, Order: len(l.resources), Namespace: "default", doc: doc, item: item}
-	c := &checker{res: res, root: node, base: doc.line}
-	d := newDecoder(c, len(doc.text))
-	all := d.mapping(nil, node)
-	res.APIVersion, res.Kind = d.text(nil, all, "apiVersion"), d.text(nil, all, "kind")
+	res := &Resource{File: doc.File, Line: doc.Line + node.Line, Order: len(l.resources), Namespace: "default", doc: doc, item: item}
+	c := &checker{res: res, root: node, base: doc.Line}
+	d := newDecoder(c, doc)
+	all := d.Mapping(nil, node)
+	res.APIVersion, res.Kind = d.Text(nil, all, "apiVersion"), d.Text(nil, all, "kind")
 	d.metadata(all)
 	l.byKind(d, all)
 	slices.SortStableFunc(c.found, func(a, b *Finding) int { return cmp.Compare(a.Line, b.Line) })
 	l.findings = append(l.findings, c.found...)
 }
 
+// metadata reads what every object has.
+func (d *decoder) metadata(all *manifest.Mapping) {
+	m := d.Metadata(all, func(name, namespace string) {
+		d.res.Name = name
+		if namespace != "" {
+			d.res.Namespace, d.res.hasNamespace = namespace, true
+		}
+	})
+	d.res.Labels, d.res.Annotations, d.res.Created = m.Labels, m.Annotations, m.Created
+}
+
 // byKind reads an object as its kind asks.
-func (l *loader) byKind(d *decoder, all *mapping) {
+func (l *loader) byKind(d *decoder, all *manifest.Mapping) {
 	res := d.res
 	switch {
 	case res.APIVersion == "":
-		d.add(CodeUnreadable, Error, top("apiVersion"), nil, "is missing")
+		d.add(CodeUnreadable, Error, manifest.Top("apiVersion"), nil, "is missing")
 		return
 	case res.Kind == "":
-		d.add(CodeUnreadable, Error, top("kind"), nil, "is missing")
+		d.add(CodeUnreadable, Error, manifest.Top("kind"), nil, "is missing")
 		return
 	}
 	k, reason, level := kindFor(res.APIVersion, res.Kind)
@@ -96,24 +79,24 @@ func (l *loader) passOver(d *decoder, k kind) {
 }
 
 // readIstio reads an object of Istio's API and checks it.
-func (l *loader) readIstio(d *decoder, k kind, all *mapping) {
+func (l *loader) readIstio(d *decoder, k kind, all *manifest.Mapping) {
 	message := k.message()
 	d.res.Spec = message
 	if k.isMeshConfig() {
-		fields := &mapping{}
-		for _, e := range all.entries {
-			if e.key != "apiVersion" && e.key != "kind" && e.key != "metadata" {
-				fields.add(e)
+		fields := &manifest.Mapping{}
+		for _, e := range all.Entries {
+			if e.Key != "apiVersion" && e.Key != "kind" && e.Key != "metadata" {
+				fields.Add(e)
 			}
 		}
 		d.fields(nil, fields, message.ProtoReflect())
 	} else {
 		d.envelope(all)
 		d.status(all)
-		if spec := all.get("spec"); spec != nil {
-			d.message(top("spec"), spec.value, message.ProtoReflect())
+		if spec := all.Get("spec"); spec != nil {
+			d.message(manifest.Top("spec"), spec.Value, message.ProtoReflect())
 		} else {
-			d.schema(top("spec"), &mapping{}, message.ProtoReflect())
+			d.schema(manifest.Top("spec"), &manifest.Mapping{}, message.ProtoReflect())
 		}
 	}
 	d.checkMetadata()
@@ -124,7 +107,7 @@ func (l *loader) readIstio(d *decoder, k kind, all *mapping) {
 }
 
 // status reads what the control plane says of a ServiceEntry.
-func (d *decoder) status(all *mapping) {
+func (d *decoder) status(all *manifest.Mapping) {
 	if d.res.Kind != "ServiceEntry" {
 		return
 	}
@@ -140,12 +123,12 @@ func (d *decoder) status(all *mapping) {
 }
 
 // envelope reports what stands beside the spec and should not.
-func (d *decoder) envelope(all *mapping) {
-	for _, e := range all.entries {
-		switch e.key {
+func (d *decoder) envelope(all *manifest.Mapping) {
+	for _, e := range all.Entries {
+		switch e.Key {
 		case "apiVersion", "kind", "metadata", "spec", "status":
 		default:
-			d.reject(top(e.key), e.name, nil, "there is no such field at the top of an object; the settings stand under spec")
+			d.reject(manifest.Top(e.Key), e.Name, nil, "there is no such field at the top of an object; the settings stand under spec")
 		}
 	}
 }

@@ -1,27 +1,14 @@
 package istio
 
 import (
-	"bytes"
 	"cmp"
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
-	slashed "path"
-	"path/filepath"
 	"slices"
-	"strings"
-
-	"go.yaml.in/yaml/v3"
 
 	"github.com/sidecarless/mesh"
-)
-
-// Limits of what is read. That of a document is what a Kubernetes API server
-// takes in one request.
-const (
-	maxFile     = 64 << 20
-	maxDocument = 3 << 20
+	"github.com/sidecarless/mesh/config/internal/manifest"
 )
 
 // Options say how documents are read.
@@ -48,45 +35,21 @@ func ParseFiles(paths ...string) (*Config, error) { return Options{}.ParseFiles(
 // Parse is [Parse] with these options.
 func (o Options) Parse(name string, r io.Reader) (*Config, error) {
 	l := loader{Options: o}
-	l.read(name, r)
+	l.files().Read(name, r)
 	return l.config()
 }
 
 // ParseFS is [ParseFS] with these options.
 func (o Options) ParseFS(fsys fs.FS, globs ...string) (*Config, error) {
 	l := loader{Options: o}
-	for _, glob := range globs {
-		names, err := fs.Glob(fsys, glob)
-		if err == nil && len(names) == 0 {
-			err = fs.ErrNotExist
-		}
-		if err != nil {
-			l.missing(glob, err)
-		}
-		for _, name := range names {
-			l.walk(fsys, name, name)
-		}
-	}
+	l.files().Globs(fsys, globs...)
 	return l.config()
 }
 
 // ParseFiles is [ParseFiles] with these options.
 func (o Options) ParseFiles(paths ...string) (*Config, error) {
 	l := loader{Options: o}
-	for _, p := range paths {
-		if p == "-" {
-			l.read("-", os.Stdin)
-			continue
-		}
-		dir, base := filepath.Split(filepath.Clean(p))
-		if base == "." || base == ".." || base == "" || strings.HasSuffix(p, string(filepath.Separator)) {
-			dir, base = p, "."
-		}
-		if dir == "" {
-			dir = "."
-		}
-		l.walk(os.DirFS(dir), base, filepath.Clean(p))
-	}
+	l.files().Paths(paths...)
 	return l.config()
 }
 
@@ -99,104 +62,35 @@ type loader struct {
 	twins     map[string]int // places in resources, by kind and name
 }
 
-// walk reads a file, or the YAML and JSON files of a folder and those below it.
-func (l *loader) walk(fsys fs.FS, root, shown string) {
-	err := fs.WalkDir(fsys, root, func(name string, entry fs.DirEntry, err error) error {
-		display := shown
-		if name != root {
-			display = slashed.Join(filepath.ToSlash(shown), strings.TrimPrefix(strings.TrimPrefix(name, root), "/"))
-		}
-		switch {
-		case err != nil:
-			l.missing(display, err)
-			return nil
-		case name != root && strings.HasPrefix(entry.Name(), "."):
-			if entry.IsDir() { // such as the ..data of a mounted ConfigMap, whose files are linked beside it
-				return fs.SkipDir
-			}
-			return nil
-		case entry.IsDir(), name != root && !isConfigFile(name):
-			return nil
-		}
-		f, err := fsys.Open(name)
-		if err != nil {
-			l.missing(display, err)
-			return nil
-		}
-		defer f.Close()
-		l.read(display, f)
-		return nil
-	})
-	if err != nil {
-		l.missing(shown, err)
-	}
-}
-
-func isConfigFile(name string) bool {
-	switch slashed.Ext(name) {
-	case ".yaml", ".yml", ".json":
-		return true
-	}
-	return false
+func (l *loader) files() manifest.Files {
+	return manifest.Files{Document: l.document, Missing: l.missing}
 }
 
 // missing reports a file that cannot be read.
-func (l *loader) missing(name string, err error) {
+func (l *loader) missing(name, reason string) {
 	l.findings = append(l.findings, &Finding{
-		Problem: &mesh.Problem{Source: name, Reason: "cannot be read: " + err.Error()},
+		Problem: &mesh.Problem{Source: name, Reason: reason},
 		Code:    CodeUnreadable, Level: Error, File: name,
 	})
 }
 
-// read reads the documents of one file.
-func (l *loader) read(name string, r io.Reader) {
-	var buf bytes.Buffer
-	buf.Grow(sizeOf(r) + bytes.MinRead)
-	_, err := buf.ReadFrom(io.LimitReader(r, maxFile+1))
-	data := buf.Bytes()
-	if err != nil {
-		l.missing(name, err)
-		return
-	}
-	if len(data) > maxFile {
-		l.missing(name, fmt.Errorf("is larger than %d MiB", maxFile>>20))
-		return
-	}
-	for _, doc := range split(name, data) {
-		l.document(doc)
-	}
-}
-
-// sizeOf is how much there is to read, where the reader can tell.
-func sizeOf(r io.Reader) int {
-	switch r := r.(type) {
-	case interface{ Len() int }:
-		return min(r.Len(), maxFile)
-	case fs.File:
-		if info, err := r.Stat(); err == nil {
-			return int(min(info.Size(), maxFile))
-		}
-	}
-	return 0
+// unreadable reports a document that is no object.
+func (l *loader) unreadable(doc manifest.Document, line int, reason string) {
+	line += doc.Line
+	l.findings = append(l.findings, &Finding{
+		Problem: &mesh.Problem{Source: fmt.Sprintf("%s:%d", doc.File, line), Reason: reason},
+		Code:    CodeUnreadable, Level: Error, File: doc.File, Line: line,
+	})
 }
 
 // document reads one document: an object, or a List of them.
-func (l *loader) document(doc document) {
-	if len(doc.text) > maxDocument {
-		l.findings = append(l.findings, doc.unreadable(1, fmt.Sprintf("the document has %d MiB; an API server takes at most %d MiB", len(doc.text)>>20, maxDocument>>20)))
-		return
+func (l *loader) document(doc manifest.Document) {
+	objects, line, reason := doc.Objects()
+	if reason != "" {
+		l.unreadable(doc, line, reason)
 	}
-	root, err := doc.parse()
-	switch {
-	case err != nil:
-		l.findings = append(l.findings, doc.syntax(err))
-	case root == nil:
-	case resolveAlias(root).Kind != yaml.MappingNode:
-		l.findings = append(l.findings, doc.unreadable(root.Line, "is "+kindOf(root)+", where an object with apiVersion and kind belongs"))
-	default:
-		for _, object := range objectsIn(root) {
-			l.object(doc, object.node, object.item)
-		}
+	for _, o := range objects {
+		l.object(doc, o.Node, o.Item)
 	}
 }
 

@@ -304,3 +304,11 @@ func TestADeprecatedSettingSaysWhatIsInForce(t *testing.T) {
 	require.Equal(t, CodeWarned, findings[0].Code)
 	require.Contains(t, findings[0].Error(), "consecutive5xxErrors is in force, with its default of 5")
 }
+
+func TestAYAsAKeyIsTheKeyTrue(t *testing.T) {
+	c, err := Parse("mesh.yaml", strings.NewReader(rule("    match:\n    - headers:\n        y: {exact: a}\n        8080: {exact: b}\n")))
+	require.NoError(t, err)
+	headers := c.VirtualServices()[0].Spec.Http[0].Match[0].Headers
+	require.Equal(t, "a", headers["true"].GetExact())
+	require.Equal(t, "b", headers["8080"].GetExact())
+}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/sidecarless/mesh"
+	"github.com/sidecarless/mesh/config/internal/manifest"
 )
 
 // A Resource is one object of a document.
@@ -30,10 +31,10 @@ type Resource struct {
 	// Allocated are the addresses that the status of a ServiceEntry says it got.
 	Allocated []string
 
-	hasNamespace bool     // whether the document names the namespace
-	doc          document // to find the lines of fields in, read again when asked
-	item         int      // the object's place in a List, or -1
-	refused      bool     // it has an error
+	hasNamespace bool              // whether the document names the namespace
+	doc          manifest.Document // to find the lines of fields in, read again when asked
+	item         int               // the object's place in a List, or -1
+	refused      bool              // it has an error
 }
 
 // Key is "Kind namespace/name", or what is known of it.
@@ -70,10 +71,10 @@ func (r *Resource) LineOf(field string) int { return r.Lines()(field) }
 
 // Lines reads the document once and returns LineOf for it.
 func (r *Resource) Lines() func(field string) int {
-	if root, err := r.doc.parse(); err == nil && root != nil {
-		for _, o := range objectsIn(root) {
-			if o.item == r.item {
-				return func(field string) int { return r.doc.line + locate(o.node, field) }
+	if root, err := r.doc.Parse(); err == nil && root != nil {
+		for _, o := range manifest.ObjectsIn(root) {
+			if o.Item == r.item {
+				return func(field string) int { return r.doc.Line + manifest.Locate(o.Node, field) }
 			}
 		}
 	}

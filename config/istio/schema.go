@@ -6,6 +6,8 @@ import (
 	"unicode/utf8"
 
 	"google.golang.org/protobuf/reflect/protoreflect"
+
+	"github.com/sidecarless/mesh/config/internal/manifest"
 )
 
 // A limit is what the schema of a kind asks of a field beyond its type. Zero
@@ -129,12 +131,12 @@ var neverEmpty = map[protoreflect.FullName][]string{
 }
 
 // schema checks a message that was read against the limits of its schema.
-func (d *decoder) schema(p *path, entries *mapping, m protoreflect.Message) {
+func (d *decoder) schema(p *manifest.Path, entries *manifest.Mapping, m protoreflect.Message) {
 	desc := m.Descriptor()
 	for _, l := range limits[desc.FullName()] {
 		fd := desc.Fields().ByJSONName(l.field)
-		at := p.field(l.field)
-		if entries.get(l.field) == nil && entries.get(string(fd.Name())) == nil {
+		at := p.Field(l.field)
+		if entries.Get(l.field) == nil && entries.Get(string(fd.Name())) == nil {
 			if l.required {
 				d.refuse(at, nil, "is missing")
 				d.unread = append(d.unread, at.String())
@@ -144,36 +146,36 @@ func (d *decoder) schema(p *path, entries *mapping, m protoreflect.Message) {
 		d.limit(at, l, fd, m.Get(fd))
 	}
 	for _, name := range neverEmpty[desc.FullName()] {
-		if fd := desc.Fields().ByJSONName(name); entries.get(name) != nil && m.Get(fd).List().Len() == 0 {
-			d.pointless(p.field(name), nil, "is an empty list, which Istio takes for none, so for everything; leave it out if that is meant")
+		if fd := desc.Fields().ByJSONName(name); entries.Get(name) != nil && m.Get(fd).List().Len() == 0 {
+			d.pointless(p.Field(name), nil, "is an empty list, which Istio takes for none, so for everything; leave it out if that is meant")
 		}
 	}
 	for _, group := range together[desc.FullName()] {
 		var first string
 		for _, name := range group {
 			switch {
-			case entries.get(name) == nil:
+			case entries.Get(name) == nil:
 			case first == "":
 				first = name
 			default:
-				d.refuse(p.field(name), nil, "cannot stand beside %s", first)
-				d.unread = append(d.unread, p.field(name).String())
+				d.refuse(p.Field(name), nil, "cannot stand beside %s", first)
+				d.unread = append(d.unread, p.Field(name).String())
 			}
 		}
 	}
 }
 
-func (d *decoder) limit(p *path, l limit, fd protoreflect.FieldDescriptor, v protoreflect.Value) {
+func (d *decoder) limit(p *manifest.Path, l limit, fd protoreflect.FieldDescriptor, v protoreflect.Value) {
 	switch {
 	case fd.IsList():
 		d.size(p, l, v.List().Len())
 		for i := range v.List().Len() {
-			d.one(p.at(i), l, v.List().Get(i))
+			d.one(p.At(i), l, v.List().Get(i))
 		}
 	case fd.IsMap():
 		d.size(p, l, v.Map().Len())
 		v.Map().Range(func(k protoreflect.MapKey, v protoreflect.Value) bool {
-			d.one(p.key(k.String()), l, v)
+			d.one(p.Key(k.String()), l, v)
 			return true
 		})
 	default:
@@ -181,7 +183,7 @@ func (d *decoder) limit(p *path, l limit, fd protoreflect.FieldDescriptor, v pro
 	}
 }
 
-func (d *decoder) size(p *path, l limit, n int) {
+func (d *decoder) size(p *manifest.Path, l limit, n int) {
 	switch {
 	case n < l.minItems:
 		d.refuse(p, nil, "needs at least %d %s", l.minItems, plural(l.minItems, "entry", "entries"))
@@ -190,7 +192,7 @@ func (d *decoder) size(p *path, l limit, n int) {
 	}
 }
 
-func (d *decoder) one(p *path, l limit, v protoreflect.Value) {
+func (d *decoder) one(p *manifest.Path, l limit, v protoreflect.Value) {
 	switch v := v.Interface().(type) {
 	case string:
 		n := utf8.RuneCountInString(v)
@@ -213,7 +215,7 @@ func (d *decoder) one(p *path, l limit, v protoreflect.Value) {
 	}
 }
 
-func (d *decoder) bounds(p *path, l limit, v float64) {
+func (d *decoder) bounds(p *manifest.Path, l limit, v float64) {
 	switch {
 	case v < float64(l.least):
 		d.refuse(p, bare(fmt.Sprint(v)), "must be at least %d", l.least)

@@ -5,12 +5,14 @@ import (
 	"net/url"
 
 	security "istio.io/api/security/v1beta1"
+
+	"github.com/sidecarless/mesh/config/internal/manifest"
 )
 
 // checkPeerAuthentication checks what Istio's admission check does.
 func checkPeerAuthentication(c *checker, pa *security.PeerAuthentication) {
-	p := top("spec")
-	ports := p.field("portLevelMtls")
+	p := manifest.Top("spec")
+	ports := p.Field("portLevelMtls")
 	if len(pa.PortLevelMtls) > 0 && len(pa.Selector.GetMatchLabels()) == 0 {
 		c.refuse(ports, nil, "needs a selector with labels: ports belong to workloads, not to a namespace or a mesh")
 	}
@@ -19,53 +21,53 @@ func checkPeerAuthentication(c *checker, pa *security.PeerAuthentication) {
 			c.refuse(ports, port, "must be a port number from 1 to 65535")
 		}
 	}
-	c.selector(p.field("selector"), pa.Selector)
+	c.selector(p.Field("selector"), pa.Selector)
 }
 
 // checkRequestAuthentication checks what Istio's admission check does.
 func checkRequestAuthentication(c *checker, ra *security.RequestAuthentication) {
 	c.target(ra.Selector, ra.TargetRef, ra.TargetRefs)
 	for i, rule := range ra.JwtRules {
-		c.jwtRule(top("spec").field("jwtRules").at(i), rule)
+		c.jwtRule(manifest.Top("spec").Field("jwtRules").At(i), rule)
 	}
 }
 
-func (c *checker) jwtRule(p *path, r *security.JWTRule) {
+func (c *checker) jwtRule(p *manifest.Path, r *security.JWTRule) {
 	if r.Issuer == "" && r.JwksUri == "" {
-		c.refuse(p.field("issuer"), nil, "is missing: a rule needs an issuer or a jwksUri")
+		c.refuse(p.Field("issuer"), nil, "is missing: a rule needs an issuer or a jwksUri")
 	}
-	c.notEmpty(p.field("audiences"), r.Audiences)
-	c.notEmpty(p.field("fromParams"), r.FromParams)
-	c.notEmpty(p.field("fromCookies"), r.FromCookies)
+	c.notEmpty(p.Field("audiences"), r.Audiences)
+	c.notEmpty(p.Field("fromParams"), r.FromParams)
+	c.notEmpty(p.Field("fromCookies"), r.FromCookies)
 	if r.JwksUri != "" {
 		if problem := jwksURIProblem(r.JwksUri); problem != "" {
-			c.refuse(p.field("jwksUri"), r.JwksUri, "%s", problem)
+			c.refuse(p.Field("jwksUri"), r.JwksUri, "%s", problem)
 		}
 	}
 	if r.Jwks != "" {
-		c.jwks(p.field("jwks"), r.Jwks)
+		c.jwks(p.Field("jwks"), r.Jwks)
 	}
 	for i, h := range r.FromHeaders {
 		if h.Name == "" {
-			c.refuse(p.field("fromHeaders").at(i).field("name"), nil, "must not be empty")
+			c.refuse(p.Field("fromHeaders").At(i).Field("name"), nil, "must not be empty")
 		}
 	}
 	for i, out := range r.OutputClaimToHeaders {
-		at := p.field("outputClaimToHeaders").at(i)
+		at := p.Field("outputClaimToHeaders").At(i)
 		if out.Claim == "" {
-			c.refuse(at.field("claim"), nil, "must not be empty")
+			c.refuse(at.Field("claim"), nil, "must not be empty")
 		}
 		if !plainNameForm.MatchString(out.Header) {
-			c.refuse(at.field("header"), out.Header, "must be the name of a header, of letters, digits, - and _")
+			c.refuse(at.Field("header"), out.Header, "must be the name of a header, of letters, digits, - and _")
 		}
 	}
-	c.duration(p.field("timeout"), r.Timeout)
+	c.duration(p.Field("timeout"), r.Timeout)
 }
 
-func (c *checker) notEmpty(p *path, values []string) {
+func (c *checker) notEmpty(p *manifest.Path, values []string) {
 	for i, v := range values {
 		if v == "" {
-			c.refuse(p.at(i), nil, "must not be empty")
+			c.refuse(p.At(i), nil, "must not be empty")
 		}
 	}
 }
@@ -82,7 +84,7 @@ func jwksURIProblem(uri string) string {
 }
 
 // jwks checks a key set given in place, or a single key.
-func (c *checker) jwks(p *path, text string) {
+func (c *checker) jwks(p *manifest.Path, text string) {
 	var set struct {
 		Keys []json.RawMessage `json:"keys"`
 	}

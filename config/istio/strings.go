@@ -6,6 +6,8 @@ import (
 	"regexp/syntax"
 
 	networking "istio.io/api/networking/v1alpha3"
+
+	"github.com/sidecarless/mesh/config/internal/manifest"
 )
 
 // maxRegex bounds a regular expression, in bytes.
@@ -13,27 +15,27 @@ const maxRegex = 1024
 
 // stringMatch checks a match of a header or another value, where an empty
 // prefix is not allowed.
-func (c *checker) stringMatch(p *path, m *networking.StringMatch) {
+func (c *checker) stringMatch(p *manifest.Path, m *networking.StringMatch) {
 	if prefix, ok := m.GetMatchType().(*networking.StringMatch_Prefix); ok && prefix.Prefix == "" {
-		c.refuse(p.field("prefix"), nil, "must not be empty; {} matches whatever is present")
+		c.refuse(p.Field("prefix"), nil, "must not be empty; {} matches whatever is present")
 		return
 	}
 	c.stringRegex(p, m)
 }
 
 // stringRegex checks a match whose regular expression alone can be wrong.
-func (c *checker) stringRegex(p *path, m *networking.StringMatch) {
+func (c *checker) stringRegex(p *manifest.Path, m *networking.StringMatch) {
 	if re, ok := m.GetMatchType().(*networking.StringMatch_Regex); ok {
 		if re.Regex == "" {
-			c.refuse(p.field("regex"), nil, "must not be empty; {} matches whatever is present")
+			c.refuse(p.Field("regex"), nil, "must not be empty; {} matches whatever is present")
 			return
 		}
-		c.regex(p.field("regex"), re.Regex)
+		c.regex(p.Field("regex"), re.Regex)
 	}
 }
 
 // regex checks a regular expression.
-func (c *checker) regex(p *path, re string) {
+func (c *checker) regex(p *manifest.Path, re string) {
 	if len(re) > maxRegex {
 		c.refuse(p, nil, "is %d bytes long, and at most %d are allowed", len(re), maxRegex)
 		return

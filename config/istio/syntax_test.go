@@ -5,6 +5,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/sidecarless/mesh/config/internal/manifest"
 )
 
 func TestHosts(t *testing.T) {
@@ -161,7 +163,7 @@ func TestSuggestions(t *testing.T) {
 		"timeuot": "timeout", "retry": "", "retrys": "retries", "cors_policy": "corsPolicy", "CORSPolicy": "corsPolicy",
 		"mirror": "mirrorPercentage", "matches": "match", "x": "", "entirelyDifferent": "",
 	} {
-		require.Equal(t, want, nearest(wrong, fields), wrong)
+		require.Equal(t, want, manifest.Nearest(wrong, fields), wrong)
 	}
 }
 

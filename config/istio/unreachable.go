@@ -5,13 +5,15 @@ import (
 
 	"google.golang.org/protobuf/proto"
 	networking "istio.io/api/networking/v1alpha3"
+
+	"github.com/sidecarless/mesh/config/internal/manifest"
 )
 
 // unreachable warns of rules that no request can reach, and of matches that
 // earlier ones cover, as far as Istio's own check sees them: equal matches, and
 // prefixes that begin with an earlier prefix.
 func (c *checker) unreachable(vs *networking.VirtualService) {
-	p := top("spec")
+	p := manifest.Top("spec")
 	http := make([]ruleOf, len(vs.Http))
 	for i, r := range vs.Http {
 		http[i] = ruleOf{name: named(r.Name, i)}
@@ -19,8 +21,8 @@ func (c *checker) unreachable(vs *networking.VirtualService) {
 			http[i].matches = append(http[i].matches, matchOf{named(m.Name, j), fingerprint(m, true)})
 		}
 	}
-	kept := c.unreachableRules(p.field("http"), http)
-	c.coveredPrefixes(p.field("http"), vs.Http, kept)
+	kept := c.unreachableRules(p.Field("http"), http)
+	c.coveredPrefixes(p.Field("http"), vs.Http, kept)
 
 	tls := make([]ruleOf, len(vs.Tls))
 	for i, r := range vs.Tls {
@@ -29,7 +31,7 @@ func (c *checker) unreachable(vs *networking.VirtualService) {
 			tls[i].matches = append(tls[i].matches, matchOf{named("", j), fingerprint(m, false)})
 		}
 	}
-	c.unreachableRules(p.field("tls"), tls)
+	c.unreachableRules(p.Field("tls"), tls)
 
 	tcp := make([]ruleOf, len(vs.Tcp))
 	for i, r := range vs.Tcp {
@@ -38,7 +40,7 @@ func (c *checker) unreachable(vs *networking.VirtualService) {
 			tcp[i].matches = append(tcp[i].matches, matchOf{named("", j), fingerprint(m, false)})
 		}
 	}
-	c.unreachableRules(p.field("tcp"), tcp)
+	c.unreachableRules(p.Field("tcp"), tcp)
 }
 
 // A ruleOf is a rule of any sort as far as this check looks at it.
@@ -67,14 +69,14 @@ type place struct{ rule, match int }
 
 // unreachableRules warns of rules behind one without matches and of repeated
 // matches. It returns the matches that are left.
-func (c *checker) unreachableRules(p *path, rules []ruleOf) []place {
+func (c *checker) unreachableRules(p *manifest.Path, rules []ruleOf) []place {
 	var kept []place
 	first := map[string]int{}
 	open := -1 // the last rule without matches
 	for i, r := range rules {
 		if len(r.matches) == 0 {
 			if open >= 0 {
-				c.add(CodeUnreachable, Warning, p.at(i), nil, "rule %s is never reached: rule %s before it has no match, so it takes every request", r.name, rules[open].name)
+				c.add(CodeUnreachable, Warning, p.At(i), nil, "rule %s is never reached: rule %s before it has no match, so it takes every request", r.name, rules[open].name)
 			}
 			open = i
 			continue
@@ -82,11 +84,11 @@ func (c *checker) unreachableRules(p *path, rules []ruleOf) []place {
 		repeated := 0
 		for j, m := range r.matches {
 			if open >= 0 {
-				c.add(CodeUnreachable, Warning, p.at(i), nil, "rule %s is never reached: rule %s before it has no match, so it takes every request", r.name, rules[open].name)
+				c.add(CodeUnreachable, Warning, p.At(i), nil, "rule %s is never reached: rule %s before it has no match, so it takes every request", r.name, rules[open].name)
 				continue
 			}
 			if earlier, seen := first[m.fingerprint]; seen {
-				c.add(CodeIneffective, Info, p.at(i).field("match").at(j), nil, "match %s of rule %s stands in rule %s already", m.name, r.name, rules[earlier].name)
+				c.add(CodeIneffective, Info, p.At(i).Field("match").At(j), nil, "match %s of rule %s stands in rule %s already", m.name, r.name, rules[earlier].name)
 				repeated++
 				continue
 			}
@@ -94,7 +96,7 @@ func (c *checker) unreachableRules(p *path, rules []ruleOf) []place {
 			kept = append(kept, place{i, j})
 		}
 		if repeated == len(r.matches) {
-			c.add(CodeUnreachable, Warning, p.at(i), nil, "rule %s is never reached: rules before it have all its matches", r.name)
+			c.add(CodeUnreachable, Warning, p.At(i), nil, "rule %s is never reached: rules before it have all its matches", r.name)
 		}
 	}
 	return kept
@@ -102,7 +104,7 @@ func (c *checker) unreachableRules(p *path, rules []ruleOf) []place {
 
 // coveredPrefixes warns of prefixes that begin with an earlier one, where the
 // rest of the match is as narrow.
-func (c *checker) coveredPrefixes(p *path, rules []*networking.HTTPRoute, kept []place) {
+func (c *checker) coveredPrefixes(p *manifest.Path, rules []*networking.HTTPRoute, kept []place) {
 	var prefixes []place
 	for _, at := range kept {
 		if rules[at.rule].Match[at.match].GetUri().GetPrefix() != "" {
@@ -114,7 +116,7 @@ func (c *checker) coveredPrefixes(p *path, rules []*networking.HTTPRoute, kept [
 		for _, b := range prefixes[i+1:] {
 			later := rules[b.rule].Match[b.match]
 			if earlier.Uri.GetPrefix() != later.Uri.GetPrefix() && covers(earlier, later) {
-				c.add(CodeIneffective, Info, p.at(b.rule).field("match").at(b.match), nil,
+				c.add(CodeIneffective, Info, p.At(b.rule).Field("match").At(b.match), nil,
 					"match %s of rule %s, with the prefix %s, is covered by match %s of rule %s with the prefix %s",
 					named(later.Name, b.match), named(rules[b.rule].Name, b.rule), later.Uri.GetPrefix(),
 					named(earlier.Name, a.match), named(rules[a.rule].Name, a.rule), earlier.Uri.GetPrefix())

@@ -1,4 +1,4 @@
-package istio
+package manifest
 
 import (
 	"strconv"
@@ -7,34 +7,36 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// A path leads from the top of an object to a value in it. It is a chain from
+// A Path leads from the top of an object to a value in it. It is a chain from
 // the value upwards and becomes text only when there is a problem to report.
-type path struct {
-	up   *path
+type Path struct {
+	up   *Path
 	step string // with its dot or brackets, unless index says more
 	item int    // the place in a list, or -1
 }
 
-func top(name string) *path { return &path{step: name, item: -1} }
+// Top is the path to a field of the object itself.
+func Top(name string) *Path { return &Path{step: name, item: -1} }
 
-// field is the path to a field of the message that p leads to.
-func (p *path) field(name string) *path { return &path{up: p, step: "." + name, item: -1} }
+// Field is the path to a field of the message that p leads to.
+func (p *Path) Field(name string) *Path { return &Path{up: p, step: "." + name, item: -1} }
 
-// at is the path to an item of the list that p leads to.
-func (p *path) at(i int) *path { return &path{up: p, item: i} }
+// At is the path to an item of the list that p leads to.
+func (p *Path) At(i int) *Path { return &Path{up: p, item: i} }
 
-// key is the path to an entry of the map that p leads to.
-func (p *path) key(k string) *path { return &path{up: p, step: "[" + k + "]", item: -1} }
+// Key is the path to an entry of the map that p leads to.
+func (p *Path) Key(k string) *Path { return &Path{up: p, step: "[" + k + "]", item: -1} }
 
-// entry is the path to a key of a mapping of either sort.
-func (p *path) entry(name string) *path {
+// Entry is the path to a key of a mapping of either sort.
+func (p *Path) Entry(name string) *Path {
 	if strings.ContainsAny(name, ".[]/") {
-		return p.key(name)
+		return p.Key(name)
 	}
-	return p.field(name)
+	return p.Field(name)
 }
 
-func (p *path) String() string {
+// String is the path as it is written: "spec.http[2].timeout".
+func (p *Path) String() string {
 	if p == nil {
 		return ""
 	}
@@ -47,20 +49,20 @@ func (p *path) String() string {
 	return p.up.String() + p.step
 }
 
-// related reports whether one of two paths leads through the other.
-func related(a, b string) bool {
+// Related reports whether one of two paths leads through the other.
+func Related(a, b string) bool {
 	if len(a) > len(b) {
 		a, b = b, a
 	}
 	return strings.HasPrefix(b, a) && (len(a) == len(b) || b[len(a)] == '.' || b[len(a)] == '[')
 }
 
-// locate is the line of the value that a written path leads to from root, or of
+// Locate is the line of the value that a written path leads to from root, or of
 // the last value on the way that exists.
-func locate(root *yaml.Node, field string) int {
+func Locate(root *yaml.Node, field string) int {
 	line, node := root.Line, root
 	for field != "" {
-		key, value, rest := step(resolveAlias(node), field)
+		key, value, rest := step(Resolve(node), field)
 		if value == nil {
 			break
 		}
@@ -89,7 +91,7 @@ func step(n *yaml.Node, field string) (key, value *yaml.Node, rest string) {
 		for i := 0; i+1 < len(n.Content); i += 2 {
 			name := n.Content[i].Value
 			for _, form := range []string{name, "[" + name + "]"} {
-				if len(form) > longest && related(form, field) && strings.HasPrefix(field, form) {
+				if len(form) > longest && Related(form, field) && strings.HasPrefix(field, form) {
 					longest, key, value, rest = len(form), n.Content[i], n.Content[i+1], field[len(form):]
 				}
 			}

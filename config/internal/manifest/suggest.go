@@ -1,12 +1,12 @@
-package istio
+package manifest
 
 import (
 	"fmt"
 	"strings"
 )
 
-// nearest is the one of all that a mistyped name most likely stands for, or "".
-func nearest(name string, all []string) string {
+// Nearest is the one of all that a mistyped name most likely stands for, or "".
+func Nearest(name string, all []string) string {
 	best, least := "", max(1, len(name)/3)
 	folded := fold(name)
 	for _, candidate := range all {
@@ -54,15 +54,16 @@ func distance(a, b string, most int) int {
 
 func abs(n int) int { return max(n, -n) }
 
-func didYouMean(name string) string {
+// DidYouMean asks that in a message; it says nothing without a name.
+func DidYouMean(name string) string {
 	if name == "" {
 		return ""
 	}
 	return fmt.Sprintf("; did you mean %s?", name)
 }
 
-// list joins names for a sentence: "a, b or c".
-func list(names []string, word string) string {
+// List joins names for a sentence: "a, b or c".
+func List(names []string, word string) string {
 	if len(names) < 2 {
 		return strings.Join(names, "")
 	}
