@@ -1,29 +1,14 @@
 package authz
 
 import (
+	"net/http"
 	"net/netip"
-	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/sidecarless/mesh/internal/check"
 	"github.com/sidecarless/mesh/match"
 )
-
-// A test is one thing that a request must fulfil.
-type test func(*facts) bool
-
-// tests must all hold.
-type tests []test
-
-func (t tests) hold(f *facts) bool {
-	for _, one := range t {
-		if !one(f) {
-			return false
-		}
-	}
-	return true
-}
 
 // A rule is a Rule made ready.
 type rule struct {
@@ -32,191 +17,193 @@ type rule struct {
 }
 
 func (r *rule) matches(f *facts) bool {
-	return anyHolds(r.from, f) && anyHolds(r.to, f) && r.when.hold(f)
+	return anyHold(r.from, f) && anyHold(r.to, f) && r.when.hold(f)
 }
 
-// anyHolds reports whether one of the alternatives holds; none given hold always.
-func anyHolds(alternatives []tests, f *facts) bool {
-	if len(alternatives) == 0 {
-		return true
-	}
-	for _, t := range alternatives {
-		if t.hold(f) {
-			return true
-		}
-	}
-	return false
-}
-
-func compileRule(l *check.List, field string, r *Rule) rule {
-	var c rule
-	for i := range r.From {
-		c.from = append(c.from, compileSource(l, index(field+".From", i), &r.From[i]))
-	}
-	for i := range r.To {
-		c.to = append(c.to, compileOperation(l, index(field+".To", i), &r.To[i]))
-	}
-	for i := range r.When {
-		c.when = append(c.when, compileCondition(l, index(field+".When", i), &r.When[i])...)
-	}
-	return c
-}
+// A compiler makes tests, and collects what is wrong with their values.
+type compiler struct{ check.List }
 
 func index(list string, i int) string { return list + "[" + strconv.Itoa(i) + "]" }
 
-func compileSource(l *check.List, field string, s *Source) (t tests) {
-	t.strings(l, field+".Principals", s.Principals, (*facts).principal)
-	t.strings(l, field+".Namespaces", s.Namespaces, (*facts).namespace)
-	t.strings(l, field+".ServiceAccounts", s.ServiceAccounts, (*facts).account)
-	t.strings(l, field+".TrustDomains", s.TrustDomains, (*facts).trustDomain)
-	t.strings(l, field+".RequestPrincipals", s.RequestPrincipals, (*facts).requestPrincipal)
-	t.nets(s.Peers, (*facts).peerAddr)
-	t.nets(s.Remotes, (*facts).remoteAddr)
-	return t
+func (c *compiler) rule(field string, r *Rule) rule {
+	var made rule
+	for i := range r.From {
+		made.from = append(made.from, c.source(index(field+".From", i), &r.From[i]))
+	}
+	for i := range r.To {
+		made.to = append(made.to, c.operation(index(field+".To", i), &r.To[i]))
+	}
+	for i := range r.When {
+		made.when = append(made.when, c.condition(index(field+".When", i), &r.When[i])...)
+	}
+	return made
 }
 
-func compileOperation(l *check.List, field string, o *Operation) (t tests) {
-	t.strings(l, field+".Methods", o.Methods, func(f *facts) (string, bool) { return f.r.Method, true })
-	t.strings(l, field+".Paths", o.Paths, func(f *facts) (string, bool) { return f.path, true })
-	t.strings(l, field+".Hosts", o.Hosts, (*facts).host)
-	if p := o.Ports; len(p.In)+len(p.NotIn) > 0 {
-		t = append(t, func(f *facts) bool {
-			a, ok := f.localAddr()
-			return (len(p.In) == 0 || ok && slices.Contains(p.In, a.Port())) && !(ok && slices.Contains(p.NotIn, a.Port()))
-		})
+func (c *compiler) source(field string, s *Source) (t tests) {
+	t = c.texts(t, field+".Principals", s.Principals, test{attribute: principal})
+	t = c.texts(t, field+".Namespaces", s.Namespaces, test{attribute: namespace})
+	t = c.texts(t, field+".ServiceAccounts", s.ServiceAccounts, test{attribute: account})
+	t = c.texts(t, field+".TrustDomains", s.TrustDomains, test{attribute: trustDomain})
+	t = c.texts(t, field+".RequestPrincipals", s.RequestPrincipals, test{attribute: requestPrincipal})
+	t = c.nets(t, field+".Peers", s.Peers, peerAddr)
+	return c.nets(t, field+".Remotes", s.Remotes, remoteAddr)
+}
+
+func (c *compiler) operation(field string, o *Operation) (t tests) {
+	t = c.texts(t, field+".Methods", o.Methods, test{attribute: method})
+	t = c.texts(t, field+".Paths", o.Paths, test{attribute: path})
+	t = c.texts(t, field+".Hosts", Set{anyCase(o.Hosts.In), anyCase(o.Hosts.NotIn)}, test{attribute: host})
+	if len(o.Ports.In) > 0 {
+		t = append(t, test{attribute: port, ports: o.Ports.In})
+	}
+	if len(o.Ports.NotIn) > 0 {
+		t = append(t, test{attribute: port, ports: o.Ports.NotIn, not: true})
 	}
 	return t
 }
 
-// strings adds the tests of a set for what read gives.
-func (t *tests) strings(l *check.List, field string, s Set, read func(*facts) (string, bool)) {
-	in, notIn := compileSet(l, field, s)
-	if in != nil {
-		*t = append(*t, func(f *facts) bool {
-			v, ok := read(f)
-			return ok && in.Match(v)
-		})
-	}
-	if notIn != nil {
-		*t = append(*t, func(f *facts) bool {
-			v, ok := read(f)
-			return !ok || !notIn.Match(v)
-		})
-	}
-}
-
-func compileSet(l *check.List, field string, s Set) (in, notIn *match.Strings) {
-	make := func(name string, values []match.Value) *match.Strings {
-		if len(values) == 0 {
-			return nil
+// anyCase makes values accept upper and lower case; expressions have their own
+// way to.
+func anyCase(values []match.Value) []match.Value {
+	var folded []match.Value
+	for _, v := range values {
+		if _, err := match.NewStrings(v.Fold()); err == nil {
+			v = v.Fold()
 		}
-		m, err := match.NewStrings(values...)
-		l.Include(field+"."+name, err)
-		return m
+		folded = append(folded, v)
 	}
-	return make("In", s.In), make("NotIn", s.NotIn)
+	return folded
 }
 
-func (t *tests) nets(n Nets, read func(*facts) (netip.Addr, bool)) {
+// texts adds to t the tests like one for a set of texts.
+func (c *compiler) texts(t tests, field string, s Set, one test) tests {
+	if len(s.In) > 0 {
+		one.texts = c.strings(field+".In", s.In)
+		t = append(t, one)
+	}
+	if len(s.NotIn) > 0 {
+		one.texts, one.not = c.strings(field+".NotIn", s.NotIn), true
+		t = append(t, one)
+	}
+	return t
+}
+
+func (c *compiler) strings(field string, values []match.Value) *match.Strings {
+	compiled, err := match.NewStrings(values...)
+	c.Include(field, err)
+	return compiled
+}
+
+// nets adds to t the tests of an address.
+func (c *compiler) nets(t tests, field string, n Nets, a attribute) tests {
 	if len(n.In) > 0 {
-		*t = append(*t, func(f *facts) bool {
-			a, ok := read(f)
-			return ok && inAny(n.In, a)
-		})
+		t = append(t, test{attribute: a, nets: c.prefixes(field+".In", n.In)})
 	}
 	if len(n.NotIn) > 0 {
-		*t = append(*t, func(f *facts) bool {
-			a, ok := read(f)
-			return !ok || !inAny(n.NotIn, a)
-		})
-	}
-}
-
-func inAny(list []netip.Prefix, a netip.Addr) bool {
-	for _, p := range list {
-		if p.Contains(a) {
-			return true
-		}
-	}
-	return false
-}
-
-// compileCondition makes the tests of one attribute.
-func compileCondition(l *check.List, field string, c *Condition) (t tests) {
-	if len(c.Values.In)+len(c.Values.NotIn)+len(c.Nets.In)+len(c.Nets.NotIn) == 0 {
-		l.Add(field, nil, "has no values")
-	}
-	name, args, bad := splitKey(c.Key)
-	if bad {
-		l.Add(field+".Key", c.Key, "has brackets that do not close")
-		return nil
-	}
-	values := func(read func(*facts) (string, bool)) { t.strings(l, field+".Values", c.Values, read) }
-	nets := func(read func(*facts) (netip.Addr, bool)) { t.nets(c.Nets, read) }
-	switch {
-	case name == "request.headers" && len(args) == 1:
-		t.lists(l, field+".Values", c.Values, headerLines(args[0]))
-	case name == "request.auth.claims" && len(args) > 0:
-		t.lists(l, field+".Values", c.Values, func(f *facts) ([]string, bool) { return claim(f.token(), args) })
-	case len(args) > 0:
-		l.Add(field+".Key", c.Key, "is no attribute with a name in brackets")
-	case name == "source.principal":
-		values((*facts).principal)
-	case name == "source.namespace":
-		values((*facts).namespace)
-	case name == "source.serviceAccount":
-		values((*facts).account)
-	case name == "source.trustDomain":
-		values((*facts).trustDomain)
-	case name == "request.auth.principal":
-		values((*facts).requestPrincipal)
-	case name == "request.auth.presenter":
-		t.lists(l, field+".Values", c.Values, func(f *facts) ([]string, bool) { return claim(f.token(), []string{"azp"}) })
-	case name == "request.auth.audiences":
-		t.lists(l, field+".Values", c.Values, func(f *facts) ([]string, bool) { return claim(f.token(), []string{"aud"}) })
-	case name == "connection.sni":
-		values(func(f *facts) (string, bool) {
-			if f.r.TLS == nil {
-				return "", false
-			}
-			return f.r.TLS.ServerName, f.r.TLS.ServerName != ""
-		})
-	case name == "destination.port":
-		values(func(f *facts) (string, bool) {
-			a, ok := f.localAddr()
-			return strconv.Itoa(int(a.Port())), ok
-		})
-	case name == "source.ip":
-		nets((*facts).peerAddr)
-	case name == "remote.ip":
-		nets((*facts).remoteAddr)
-	case name == "destination.ip":
-		nets(func(f *facts) (netip.Addr, bool) {
-			a, ok := f.localAddr()
-			return a.Addr(), ok
-		})
-	default:
-		l.Add(field+".Key", c.Key, "is no attribute of a request")
+		t = append(t, test{attribute: a, nets: c.prefixes(field+".NotIn", n.NotIn), not: true})
 	}
 	return t
+}
+
+// mapped is how many bits stand before an address of IPv4 written as IPv6 (RFC 4291
+// section 2.5.5.2).
+const mapped = 96
+
+// prefixes are nets as addresses are compared with them: those of IPv4 are not
+// written as IPv6.
+func (c *compiler) prefixes(field string, nets []netip.Prefix) []netip.Prefix {
+	var plain []netip.Prefix
+	for i, n := range nets {
+		if !n.IsValid() {
+			c.Add(index(field, i), nil, "is no range of addresses")
+		}
+		if n.Addr().Is4In6() && n.Bits() >= mapped {
+			n = netip.PrefixFrom(n.Addr().Unmap(), n.Bits()-mapped)
+		}
+		plain = append(plain, n)
+	}
+	return plain
+}
+
+// textKeys are the keys of conditions that stand for one text each.
+var textKeys = map[string]attribute{
+	"source.principal":       principal,
+	"source.namespace":       namespace,
+	"source.serviceAccount":  account,
+	"source.trustDomain":     trustDomain,
+	"request.auth.principal": requestPrincipal,
+	"connection.sni":         serverName,
+	"destination.port":       portText,
+}
+
+// addrKeys are the keys of conditions that stand for addresses.
+var addrKeys = map[string]attribute{
+	"source.ip":      peerAddr,
+	"remote.ip":      remoteAddr,
+	"destination.ip": localAddr,
+}
+
+// condition makes the tests of one further attribute.
+func (c *compiler) condition(field string, d *Condition) tests {
+	values, nets := len(d.Values.In)+len(d.Values.NotIn), len(d.Nets.In)+len(d.Nets.NotIn)
+	if a, ok := addrKeys[d.Key]; ok {
+		if nets == 0 || values > 0 {
+			c.Add(field+".Nets", nil, "must say which addresses %s may be, and Values nothing", d.Key)
+		}
+		return c.nets(nil, field+".Nets", d.Nets, a)
+	}
+	if values == 0 || nets > 0 {
+		c.Add(field+".Values", nil, "must say what %s may be, and Nets nothing", d.Key)
+	}
+	one, reason := testOf(d.Key)
+	if reason != "" {
+		c.Add(field+".Key", d.Key, "%s", reason)
+		return nil
+	}
+	return c.texts(nil, field+".Values", d.Values, one)
+}
+
+// testOf is the test for a key of texts, without its values.
+func testOf(key string) (t test, reason string) {
+	if a, ok := textKeys[key]; ok {
+		return test{attribute: a}, ""
+	}
+	switch key {
+	case "request.auth.presenter":
+		return test{attribute: claim, name: []string{"azp"}}, ""
+	case "request.auth.audiences":
+		return test{attribute: claim, name: []string{"aud"}}, ""
+	}
+	name, args, ok := splitKey(key)
+	switch {
+	case !ok:
+		return t, "has brackets that do not close"
+	case name == "request.auth.claims" && len(args) > 0:
+		return test{attribute: claim, name: args}, ""
+	case name == "request.headers" && len(args) == 1:
+		if (match.Request{Headers: []match.Field{{Name: args[0]}}}).Validate() != nil {
+			return t, "has a name that no header can have"
+		}
+		if args[0][0] == ':' {
+			return test{attribute: header, name: []string{strings.ToLower(args[0])}}, ""
+		}
+		return test{attribute: header, name: []string{http.CanonicalHeaderKey(args[0])}}, ""
+	}
+	return t, "is no attribute of a request"
 }
 
 // splitKey takes "request.auth.claims[a][b]" apart.
-func splitKey(key string) (name string, args []string, bad bool) {
+func splitKey(key string) (name string, args []string, ok bool) {
 	name, rest, found := strings.Cut(key, "[")
 	for found {
-		var arg string
-		if arg, rest, found = strings.Cut(rest, "]"); !found || arg == "" {
-			return name, nil, true
+		arg, after, closed := strings.Cut(rest, "]")
+		if !closed || arg == "" {
+			return name, nil, false
 		}
 		args = append(args, arg)
-		if rest == "" {
-			return name, args, false
+		if rest, found = strings.CutPrefix(after, "["); !found && after != "" {
+			return name, nil, false
 		}
-		if rest[0] != '[' {
-			return name, nil, true
-		}
-		rest = rest[1:]
 	}
-	return name, args, false
+	return name, args, true
 }

@@ -15,9 +15,14 @@
 //	...
 //	server.Handler = a.Handler(mux)
 //
-// Paths are judged in their normal form, so that /a/../admin is /admin. What is
-// not known of a request, such as the identity of a caller in plain text, fits no
-// value, and so every "not in".
+// What is not known of a request, such as the identity of a caller in plain text,
+// fits no value, and so every "not in". Who the caller is comes from package mtls,
+// or from a certificate that crypto/tls has verified.
+//
+// Paths are judged, and handed on, in their normal form, so that /a/../admin is
+// /admin. An escaped slash stays an escaped slash, as with Istio. Behind a handler
+// that reads r.URL.Path, where it is a slash, such as [http.FileServer], set
+// [Config].Paths to [match.PathDecodeAndMergeSlashes].
 //
 // This binds requests that come through the handler. It is no boundary against
 // code in the same process.

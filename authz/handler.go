@@ -1,14 +1,17 @@
 package authz
 
 import (
+	"errors"
 	"net/http"
 
 	"github.com/sidecarless/mesh"
+	"github.com/sidecarless/mesh/internal/rawpath"
 )
 
 // Handler is a server layer that lets through what policies allow. The rest is
 // answered with 403 and "RBAC: access denied", and what has a path that no proxy
-// lets in with 400.
+// lets in with 400. A request goes on with the normal path by which it was judged,
+// so that no handler reads it otherwise.
 func (a *Authorizer) Handler(next http.Handler) http.Handler { return handler{a, next} }
 
 type handler struct {
@@ -18,14 +21,43 @@ type handler struct {
 
 // ServeHTTP implements http.Handler.
 func (h handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	d := h.authorizer.Decide(r)
-	if d.Allowed {
-		h.next.ServeHTTP(w, r)
+	d, path := h.authorizer.judge(r)
+	if !d.Allowed {
+		mesh.WriteError(w, r, d.refusal())
 		return
 	}
-	e := &mesh.Error{Op: "authz", Flag: mesh.Denied, Status: http.StatusForbidden, Stage: mesh.NotSent, Details: d.Details(), Err: d.Err}
-	if d.Err == errPath {
-		e.Flag, e.Status, e.Details = "", http.StatusBadRequest, "path_normalization_failed"
+	if path != "" {
+		r = withPath(r, path)
 	}
-	mesh.WriteError(w, r, e)
+	h.next.ServeHTTP(w, r)
+}
+
+// refusal is what a request gets that is not allowed.
+func (d Decision) refusal() error {
+	var said *mesh.Error
+	if d.Action == Custom && errors.As(d.Err, &said) {
+		return d.Err
+	}
+	e := &mesh.Error{
+		Op: "authz", Flag: mesh.Denied, Status: http.StatusForbidden, Stage: mesh.NotSent, Details: d.Details(), Err: d.Err,
+	}
+	switch {
+	case d.Err == errPath:
+		e.Flag, e.Status = "", http.StatusBadRequest
+	case d.Action == Custom:
+		e.Flag = mesh.ExternalDenied
+	}
+	return e
+}
+
+// withPath is a copy of a served request with another path.
+func withPath(r *http.Request, path string) *http.Request {
+	r = r.WithContext(r.Context())
+	u := *r.URL
+	rawpath.Serve(&u, path) // a path that a URL does not keep stays in RequestURI
+	r.URL, r.RequestURI = &u, path
+	if u.RawQuery != "" || u.ForceQuery {
+		r.RequestURI += "?" + u.RawQuery
+	}
+	return r
 }

@@ -64,15 +64,21 @@ type Source struct {
 	Namespaces        Set  // of the principal
 	ServiceAccounts   Set  // of the principal, as namespace/name
 	TrustDomains      Set  // of the principal
-	RequestPrincipals Set  // issuer/subject of a verified token
+	RequestPrincipals Set  // whom a verified token speaks for, as [RequestPrincipal] writes it
 	Peers             Nets // the address of the connection
 	Remotes           Nets // the address of the first client, see [Config].TrustedHops
 }
 
+// RequestPrincipal is the issuer and the subject of a token as the values of
+// Source.RequestPrincipals have them, so that no part of one can pass for a part
+// of the other: a prefix of RequestPrincipal(issuer, "") are all subjects of that
+// issuer, and a suffix of RequestPrincipal("", subject) is that subject of any.
+func RequestPrincipal(issuer, subject string) string { return issuer + "\x00" + subject }
+
 // An Operation is what is asked. All of it must hold; what is empty holds always.
 type Operation struct {
-	Hosts   Set // with the port, as sent; use [match.Value.Fold]
-	Ports   Ports
+	Hosts   Set   // as sent, with the port if there is one, in upper or lower case
+	Ports   Ports // of this server
 	Methods Set
 	Paths   Set // without the query, normalized
 }
@@ -82,8 +88,9 @@ type Operation struct {
 //	request.headers[NAME]        any line of the header
 //	source.ip, remote.ip         see Nets
 //	source.principal, source.namespace, source.serviceAccount, source.trustDomain
-//	request.auth.principal, request.auth.audiences, request.auth.presenter
-//	request.auth.claims[A][B]    a claim, or any of a list
+//	request.auth.principal       see [RequestPrincipal]
+//	request.auth.audiences, request.auth.presenter
+//	request.auth.claims[A][B]    a claim that is a text, or any text of a list
 //	destination.ip, destination.port, connection.sni
 type Condition struct {
 	Key    string

@@ -19,20 +19,24 @@ func With(ctx context.Context, identity string) context.Context {
 }
 
 // Identity is the SPIFFE id, without "spiffe://", of whoever sent r: the one put
-// into the context, or that of the client's certificate. It is empty for plain
-// text and for certificates without exactly one such id.
+// into the context, or that of a client's certificate that crypto/tls verified.
+// It is empty for plain text and for certificates without exactly one such id.
 func Identity(r *http.Request) string {
 	if id, ok := r.Context().Value(identityKey{}).(string); ok {
 		return id
 	}
-	if r.TLS == nil || len(r.TLS.PeerCertificates) == 0 {
+	if r.TLS == nil || len(r.TLS.VerifiedChains) == 0 {
 		return ""
 	}
-	uris := r.TLS.PeerCertificates[0].URIs
-	if len(uris) != 1 || uris[0].Scheme != "spiffe" {
+	uris := r.TLS.VerifiedChains[0][0].URIs
+	if len(uris) != 1 {
 		return ""
 	}
-	return strings.TrimPrefix(uris[0].String(), "spiffe://")
+	id, ok := strings.CutPrefix(uris[0].String(), "spiffe://")
+	if !ok {
+		return ""
+	}
+	return id
 }
 
 // WithClaims is ctx with the claims of a verified token.
