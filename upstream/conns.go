@@ -101,7 +101,7 @@ func (p *pool) RoundTrip(r *http.Request) (*http.Response, error) {
 		switch {
 		case guard.broke():
 			return nil, callerError(err)
-		case unsent && healthy:
+		case healthy && (unsent || isMalformed(err)):
 			return nil, requestError(c.e.to.addr, err)
 		}
 		return nil, sendError(c.e.to.addr, err, unsent)

@@ -86,6 +86,17 @@ func requestError(endpoint string, err error) *mesh.Error {
 	}
 }
 
+// isMalformed reports whether net/http refused a request before anything else. On
+// HTTP/2 that nothing was sent is often hidden by what the connection itself sends.
+func isMalformed(err error) bool {
+	for _, prefix := range [...]string{"http: invalid ", "http: nil ", "http: no Host"} {
+		if strings.HasPrefix(err.Error(), prefix) {
+			return true
+		}
+	}
+	return false
+}
+
 // tooManyHeaders is an answer that Envoy would not have passed on.
 func tooManyHeaders(endpoint string, n int) *mesh.Error {
 	return resetError(endpoint, mesh.ReasonProtocolError, mesh.ProtocolError, http.StatusBadGateway, mesh.Answered,
