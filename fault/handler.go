@@ -24,11 +24,20 @@ type handler struct {
 
 // ServeHTTP implements http.Handler.
 func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	d, hit := h.i.draw(r)
-	if !hit {
+	p := h.i.plan.Load()
+	if !p.touches(r) {
 		h.next.ServeHTTP(w, r)
 		return
 	}
+	if d, hit := h.i.draw(p, r); hit {
+		h.meet(w, r, &d)
+		return
+	}
+	h.next.ServeHTTP(w, r)
+}
+
+// meet lets a request meet its fault, which holds a place among the active ones.
+func (h *handler) meet(w http.ResponseWriter, r *http.Request, d *Decision) {
 	defer h.i.leave()
 	f := flow.Served(r)
 	if d.Delay > 0 {

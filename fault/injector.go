@@ -69,7 +69,7 @@ type Decision struct {
 // get equal faults. It counts nothing and does not know of MaxActive.
 func (i *Injector) Decide(r *http.Request, draw uint64) Decision {
 	p := i.plan.Load()
-	if p.idle || p.when != nil && !p.when.Match(r) {
+	if !p.touches(r) {
 		return Decision{}
 	}
 	return p.decide(r, draw)
@@ -112,13 +112,14 @@ func (d *Decision) aborts() bool { return d.Status != 0 || d.Reset }
 // bends reports whether the answer's body is changed.
 func (d *Decision) bends() bool { return !d.aborts() && (d.Rate != 0 || d.Cut) }
 
-// draw decides on a request and takes a place among the active faults, which
-// must be given back by leave unless nothing happens.
-func (i *Injector) draw(r *http.Request) (d Decision, hit bool) {
-	p := i.plan.Load()
-	if p.idle || p.when != nil && !p.when.Match(r) {
-		return Decision{}, false
-	}
+// touches reports whether a request may meet a fault at all.
+func (p *plan) touches(r *http.Request) bool {
+	return !p.idle && (p.when == nil || p.when.Match(r))
+}
+
+// draw decides on a request that may meet a fault, and takes a place among the
+// active faults, which must be given back by leave unless nothing happens.
+func (i *Injector) draw(p *plan, r *http.Request) (d Decision, hit bool) {
 	var bits uint64
 	if p.Rand != nil {
 		bits = p.Rand()

@@ -27,17 +27,27 @@ type transport struct {
 
 // RoundTrip implements http.RoundTripper.
 func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
-	d, hit := t.i.draw(r)
+	p := t.i.plan.Load()
+	if !p.touches(r) {
+		return t.next.RoundTrip(r)
+	}
+	d, hit := t.i.draw(p, r)
 	if !hit {
 		return t.next.RoundTrip(r)
 	}
+	return t.faulty(r, &d)
+}
+
+// faulty sends a request that holds a place among the active faults, until its
+// answer has ended.
+func (t *transport) faulty(r *http.Request, d *Decision) (*http.Response, error) {
 	held := false
 	defer func() {
 		if !held { // also when next panics
 			t.i.leave()
 		}
 	}()
-	res, err := t.meet(r, &d)
+	res, err := t.meet(r, d)
 	if err != nil {
 		return nil, err
 	}
