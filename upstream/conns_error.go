@@ -65,7 +65,7 @@ var texts = [...]struct {
 	{"connection error: ", mesh.ReasonProtocolError, mesh.ProtocolError, http.StatusBadGateway, mesh.MaybeProcessed},
 	{"http2: frame too large", mesh.ReasonProtocolError, mesh.ProtocolError, http.StatusBadGateway, mesh.MaybeProcessed},
 	{"Transport received GOAWAY from server", mesh.ReasonRefusedStream, mesh.RemoteReset, http.StatusServiceUnavailable, mesh.NotSent},
-	{"client conn could not be established", mesh.ReasonConnectionTermination, mesh.ConnectionLost, http.StatusServiceUnavailable, mesh.MaybeProcessed},
+	{"client conn could not be established", mesh.ReasonConnectionTermination, mesh.ConnectionLost, http.StatusServiceUnavailable, mesh.NotSent},
 }
 
 // callerError is a request whose own body could not be read. It says nothing
