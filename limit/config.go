@@ -26,7 +26,7 @@ type Config struct {
 	Key match.Key
 
 	// MaxKeys is how many keys have a bucket at the same time; zero is 10,000. The
-	// least used are forgotten first, each some 170 bytes. Large numbers are spread
+	// least used are forgotten first, each some 180 bytes. Large numbers are spread
 	// over parts of the memory that fill unevenly, so that a few per cent of room
 	// may be left. A caller who can choose its key can make the limiter forget: a
 	// key should be something verified, or MaxKeys large.
