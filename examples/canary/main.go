@@ -44,13 +44,10 @@ func run() error {
 	}
 	// A sink is told each request once, when it has ended. This is what the
 	// promotion goes by: the canary's own answers and not those of everybody.
-	var answers, failures atomic.Int64
+	var seen demo.Tally
 	watch := func(_ context.Context, r access.Record) {
 		if strings.Contains(r.Upstream, "|v2|") {
-			answers.Add(1)
-			if r.Status >= 500 {
-				failures.Add(1)
-			}
+			seen.Add(fmt.Sprintf("%dxx", r.Status/100))
 		}
 	}
 	mesh, err := istio.NewClient(config, istio.ClientConfig{Dial: pods.Dial, Sinks: []access.Sink{watch}})
@@ -79,19 +76,18 @@ func run() error {
 			if err := mesh.Update(config); err != nil {
 				return err
 			}
-			answers.Store(0)
-			failures.Store(0)
 			if _, err := demo.Count(400, func() (string, error) {
 				_, text, err := demo.Get(client, "http://my-app/")
 				return text, err
 			}); err != nil {
 				return err
 			}
-			fmt.Printf("%-7s  %3d %%  %7d  %8d\n", release.name, p.share(), answers.Load(), failures.Load())
-			if !demo.Plausible(int(answers.Load()), 400, float64(p.share())/100) {
-				return fmt.Errorf("%d of 400 requests are not %d %%", answers.Load(), p.share())
+			answers := seen.Take()
+			fmt.Printf("%-7s  %3d %%  %7d  %8d\n", release.name, p.share(), answers.Total(), answers["5xx"])
+			if !demo.Plausible(answers.Total(), 400, float64(p.share())/100) {
+				return fmt.Errorf("%d of 400 requests are not %d %%", answers.Total(), p.share())
 			}
-			p.observed(answers.Load(), failures.Load())
+			p.observed(answers.Total(), answers["5xx"])
 		}
 		fmt.Printf("%-7s  %3d %%  %s\n", release.name, p.share(), p.state)
 		if p.state != release.want {

@@ -34,7 +34,7 @@ func (p promotion) share() int {
 
 // observed takes what the canary did with its share, and moves on: one step
 // forward, or all the way back. Without an answer nothing is known yet.
-func (p *promotion) observed(answers, failures int64) {
+func (p *promotion) observed(answers, failures int) {
 	switch {
 	case p.state != promoting || answers == 0:
 	case float64(failures) > maxFailed*float64(answers):

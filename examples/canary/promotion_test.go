@@ -7,7 +7,7 @@ import (
 )
 
 func TestAPromotionGoesForwardByStepsAndBackAtOnce(t *testing.T) {
-	type seen struct{ answers, failures int64 }
+	type seen struct{ answers, failures int }
 	for _, c := range []struct {
 		name   string
 		seen   []seen

@@ -87,13 +87,12 @@ func run() error {
 		if err != nil {
 			return err
 		}
-		fmt.Printf("%-10s  %d requests:", c.scenario, c.n)
-		fmt.Printf(" %d x 200, %d x %s\n", counts["200"], counts[c.status], c.status)
+		fmt.Printf("%-10s  %v\n", c.scenario, counts)
 		if err := counts.Expect(c.status, c.want); err != nil {
 			return err
 		}
 		if counts["200"]+counts[c.status] != c.n {
-			return fmt.Errorf("other answers: %v", counts)
+			return fmt.Errorf("%s: other answers", c.scenario)
 		}
 	}
 	return nil

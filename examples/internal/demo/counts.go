@@ -6,6 +6,7 @@ import (
 	"math"
 	"slices"
 	"strings"
+	"sync"
 )
 
 // Counts says how often there was what.
@@ -51,6 +52,15 @@ func (c Counts) Expect(name string, want float64) error {
 	return nil
 }
 
+// String is a list such as "90 x v1, 10 x v2".
+func (c Counts) String() string {
+	var parts []string
+	for _, name := range slices.Sorted(maps.Keys(c)) {
+		parts = append(parts, fmt.Sprintf("%d x %s", c[name], name))
+	}
+	return strings.Join(parts, ", ")
+}
+
 // Print writes a table with a bar for each name.
 func (c Counts) Print(heading string) {
 	names := slices.Sorted(maps.Keys(c))
@@ -64,6 +74,31 @@ func (c Counts) Print(heading string) {
 		bar := strings.Repeat("#", int(math.Ceil(40*share)))
 		fmt.Printf("  %-*s  %5d  %5.1f%%  %s\n", width, name, c[name], 100*share, bar)
 	}
+}
+
+// A Tally counts from several goroutines. Its zero value is ready.
+type Tally struct {
+	mu     sync.Mutex
+	counts Counts
+}
+
+// Add counts one more.
+func (t *Tally) Add(name string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.counts == nil {
+		t.counts = Counts{}
+	}
+	t.counts[name]++
+}
+
+// Take returns what was counted since it was last called.
+func (t *Tally) Take() Counts {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	counts := t.counts
+	t.counts = nil
+	return counts
 }
 
 // Plausible reports whether k successes in n independent trials of probability p
