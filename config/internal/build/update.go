@@ -6,7 +6,6 @@ import (
 
 	"github.com/sidecarless/mesh"
 	"github.com/sidecarless/mesh/config/internal/plan"
-	"github.com/sidecarless/mesh/match"
 	"github.com/sidecarless/mesh/mirror"
 )
 
@@ -84,7 +83,7 @@ func (m *Mesh) Update(w *plan.World) error {
 
 // snapshot makes everything but changes nothing that is in use.
 func (u *update) snapshot() (*snapshot, error) {
-	s := &snapshot{ports: map[uint16]http.RoundTripper{}, paths: pathOptions(u.world)}
+	s := &snapshot{ports: map[uint16]http.RoundTripper{}, paths: plan.PathOptions(u.world.Mesh)}
 	for name, target := range u.plan.Clusters {
 		c, err := u.cluster(name, target)
 		if err != nil {
@@ -109,19 +108,6 @@ func (u *update) snapshot() (*snapshot, error) {
 		return nil, err
 	}
 	return s, nil
-}
-
-// pathOptions is the mesh-wide normalisation of paths.
-func pathOptions(w *plan.World) match.PathOptions {
-	switch w.Mesh.GetPathNormalization().GetNormalization().String() {
-	case "NONE":
-		return match.PathNone
-	case "MERGE_SLASHES":
-		return match.PathMergeSlashes
-	case "DECODE_AND_MERGE_SLASHES":
-		return match.PathDecodeAndMergeSlashes
-	}
-	return match.PathBase
 }
 
 // Close ends all clusters. Requests under way fail.
