@@ -1,0 +1,22 @@
+package main
+
+import (
+	"regexp"
+	"runtime"
+	"testing"
+)
+
+// Benchmark is each of the command's benchmarks, for profiles:
+//
+//	go test -bench '/Chain/ours-full$' -cpuprofile cpu.out
+func Benchmark(b *testing.B) {
+	for _, each := range benchmarks(regexp.MustCompile("")) {
+		b.Run(each.name, func(b *testing.B) {
+			defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(max(1, each.cpus)))
+			loops := each.start()
+			b.ReportAllocs()
+			b.ResetTimer()
+			run(loops, b.N)
+		})
+	}
+}
