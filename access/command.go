@@ -2,140 +2,178 @@ package access
 
 import (
 	"crypto/tls"
-	"fmt"
+	"errors"
 	"net"
 	"net/http"
 	"strconv"
 	"strings"
-	"time"
 )
 
-// A command gives one value of a Record; an empty text is an unknown one.
-type command func(*Record) value
-
-type value struct {
-	text   string
+// A command gives one value of a Record.
+type command struct {
+	value  appender
 	number bool // written without quotes in JSON
+	most   int  // bytes of the value, 0 for all
 }
 
-func text(s string) value          { return value{text: s} }
-func number(n int64) value         { return value{strconv.FormatInt(n, 10), true} }
-func noValue(*Record) value        { return value{} }
-func millis(d time.Duration) value { return number(d.Milliseconds()) }
+// An appender appends a value, and nothing where it is not known.
+type appender func(dst []byte, r *Record) []byte
 
-// commands are those of Envoy's that take no argument, or an optional one that
-// changes nothing here.
-var commands = map[string]command{
-	"PROTOCOL":                       func(r *Record) value { return text(r.Protocol) },
-	"RESPONSE_CODE":                  func(r *Record) value { return number(int64(r.Status)) },
-	"RESPONSE_CODE_DETAILS":          func(r *Record) value { return text(r.Details) },
-	"RESPONSE_FLAGS":                 func(r *Record) value { return text(orDash(string(r.Flags))) },
-	"BYTES_RECEIVED":                 func(r *Record) value { return number(r.Received) },
-	"BYTES_SENT":                     func(r *Record) value { return number(r.Sent) },
-	"DURATION":                       func(r *Record) value { return millis(r.Duration) },
-	"UPSTREAM_CLUSTER":               func(r *Record) value { return text(r.Upstream) },
-	"UPSTREAM_CLUSTER_RAW":           func(r *Record) value { return text(r.Upstream) },
-	"UPSTREAM_HOST":                  func(r *Record) value { return text(r.Endpoint) },
-	"UPSTREAM_REMOTE_ADDRESS":        func(r *Record) value { return text(r.Endpoint) },
-	"UPSTREAM_REQUEST_ATTEMPT_COUNT": func(r *Record) value { return number(int64(r.Attempts)) },
-	"UPSTREAM_TRANSPORT_FAILURE_REASON": func(r *Record) value {
-		return text(strings.ReplaceAll(r.Failure, " ", "_"))
-	},
-	"ROUTE_NAME":                func(r *Record) value { return text(r.Route) },
-	"REQUESTED_SERVER_NAME":     func(r *Record) value { return text(tlsOf(r).ServerName) },
-	"DOWNSTREAM_REMOTE_ADDRESS": func(r *Record) value { return text(r.Request.RemoteAddr) },
-	"DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT": func(r *Record) value {
-		host, _, err := net.SplitHostPort(r.Request.RemoteAddr)
-		if err != nil {
-			host = r.Request.RemoteAddr
-		}
-		return text(host)
-	},
-	"DOWNSTREAM_LOCAL_ADDRESS": func(r *Record) value {
-		if a, ok := r.Request.Context().Value(http.LocalAddrContextKey).(net.Addr); ok {
-			return text(a.String())
-		}
-		return value{}
-	},
-	// Not known inside of a process.
-	"UPSTREAM_LOCAL_ADDRESS":         noValue,
-	"CONNECTION_TERMINATION_DETAILS": noValue,
+func text(value func(*Record) string) command {
+	return command{value: func(dst []byte, r *Record) []byte { return append(dst, value(r)...) }}
 }
 
-// headerCommands read a header: of the request, the answer, the trailer.
-var headerCommands = map[string]func(r *Record, name string) string{
-	"REQ":              requestHeader,
-	"REQUEST_HEADER":   requestHeader,
-	"RESP":             func(r *Record, name string) string { return header(r.Header, name) },
-	"RESPONSE_HEADER":  func(r *Record, name string) string { return header(r.Header, name) },
-	"TRAILER":          func(r *Record, name string) string { return header(r.Trailer, name) },
-	"RESPONSE_TRAILER": func(r *Record, name string) string { return header(r.Trailer, name) },
+func number(value func(*Record) int64) command {
+	return command{number: true, value: func(dst []byte, r *Record) []byte { return strconv.AppendInt(dst, value(r), 10) }}
+}
+
+// commandOf is the command of that name among Envoy's that take no argument.
+func commandOf(name string) (c command, known bool) {
+	switch name {
+	case "START_TIME":
+		return command{value: func(dst []byte, r *Record) []byte {
+			return r.Start.UTC().AppendFormat(dst, "2006-01-02T15:04:05.000Z")
+		}}, true
+	case "PROTOCOL":
+		return text(func(r *Record) string { return r.Protocol }), true
+	case "RESPONSE_CODE":
+		return number(func(r *Record) int64 { return int64(r.Status) }), true
+	case "RESPONSE_CODE_DETAILS":
+		return text(func(r *Record) string { return r.Details }), true
+	case "RESPONSE_FLAGS":
+		return text(func(r *Record) string {
+			if r.Flags == "" {
+				return "-" // also in JSON
+			}
+			return string(r.Flags)
+		}), true
+	case "BYTES_RECEIVED":
+		return number(func(r *Record) int64 { return r.Received }), true
+	case "BYTES_SENT":
+		return number(func(r *Record) int64 { return r.Sent }), true
+	case "DURATION":
+		return number(func(r *Record) int64 { return r.Duration.Milliseconds() }), true
+	case "UPSTREAM_CLUSTER", "UPSTREAM_CLUSTER_RAW":
+		return text(func(r *Record) string { return r.Upstream }), true
+	case "UPSTREAM_HOST", "UPSTREAM_REMOTE_ADDRESS":
+		return text(func(r *Record) string { return r.Endpoint }), true
+	case "UPSTREAM_REQUEST_ATTEMPT_COUNT":
+		return number(func(r *Record) int64 { return int64(r.Attempts) }), true
+	case "UPSTREAM_TRANSPORT_FAILURE_REASON":
+		return text(transportFailure), true
+	case "ROUTE_NAME":
+		return text(func(r *Record) string { return r.Route }), true
+	case "REQUESTED_SERVER_NAME":
+		return text(func(r *Record) string { return tlsOf(r).ServerName }), true
+	case "DOWNSTREAM_REMOTE_ADDRESS":
+		return text(func(r *Record) string { return r.Request.RemoteAddr }), true
+	case "DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT":
+		return text(remoteHost), true
+	case "DOWNSTREAM_LOCAL_ADDRESS":
+		return text(localAddress), true
+	case "UPSTREAM_LOCAL_ADDRESS", "CONNECTION_TERMINATION_DETAILS":
+		// Not known inside of a process.
+		return command{value: func(dst []byte, _ *Record) []byte { return dst }}, true
+	}
+	return command{}, false
+}
+
+// headerOf is what a command gives that reads a header of the request, the answer
+// or its trailer.
+func headerOf(command, header string) (value appender, known bool) {
+	header = http.CanonicalHeaderKey(header)
+	switch command {
+	case "REQ", "REQUEST_HEADER":
+		if value, known := pseudoHeaders[strings.ToLower(header)]; known {
+			return value, true
+		}
+		return func(dst []byte, r *Record) []byte { return appendHeader(dst, r.Request.Header[header]) }, true
+	case "RESP", "RESPONSE_HEADER":
+		return func(dst []byte, r *Record) []byte { return appendHeader(dst, r.Header[header]) }, true
+	case "TRAILER", "RESPONSE_TRAILER":
+		return func(dst []byte, r *Record) []byte { return appendHeader(dst, r.Trailer[header]) }, true
+	}
+	return nil, false
+}
+
+// pseudoHeaders are those of HTTP/2's requests.
+var pseudoHeaders = map[string]appender{
+	":method":    func(dst []byte, r *Record) []byte { return append(dst, r.Method...) },
+	":path":      func(dst []byte, r *Record) []byte { return append(dst, r.Path...) },
+	":authority": func(dst []byte, r *Record) []byte { return append(dst, r.Host...) },
+	"host":       func(dst []byte, r *Record) []byte { return append(dst, r.Host...) },
+	":scheme": func(dst []byte, r *Record) []byte {
+		if r.Request.TLS != nil || r.Request.URL.Scheme == "https" {
+			return append(dst, "https"...)
+		}
+		return append(dst, "http"...)
+	},
+}
+
+// appendHeader appends the values of a header with commas between.
+func appendHeader(dst []byte, values []string) []byte {
+	for i, v := range values {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = append(dst, v...)
+	}
+	return dst
 }
 
 // parseCommand reads what stands between two percent signs: a name, an argument
 // in parentheses and ":" with the most bytes to write.
-func parseCommand(s string) (command, int, error) {
-	name, most := s, 0
-	arg, hasArg := "", false
+func parseCommand(s string) (command, error) {
+	name, arg, most := s, "", 0
 	if open := strings.IndexByte(s, '('); open >= 0 {
 		end := strings.LastIndexByte(s, ')')
 		if end < open {
-			return nil, 0, fmt.Errorf("has no closing parenthesis")
+			return command{}, errors.New("has no closing parenthesis")
 		}
-		name, arg, hasArg = s[:open], s[open+1:end], true
-		s = name + s[end+1:]
+		arg = s[open+1 : end]
+		name = s[:open] + s[end+1:]
 	}
-	if n, limit, ok := strings.Cut(s, ":"); ok {
+	name, limit, limited := strings.Cut(name, ":")
+	if limited {
 		var err error
 		if most, err = strconv.Atoi(limit); err != nil || most <= 0 {
-			return nil, 0, fmt.Errorf("the length after the colon must be a positive number")
+			return command{}, errors.New("the length after the colon must be a positive number")
 		}
-		name = n
 	}
-	if name == "START_TIME" {
-		if hasArg && arg != "" {
-			return nil, 0, fmt.Errorf("takes no format here: it is always RFC 3339 in UTC with milliseconds")
-		}
-		return func(r *Record) value { return text(r.Start.UTC().Format("2006-01-02T15:04:05.000Z")) }, most, nil
-	}
-	if read, ok := headerCommands[name]; ok {
-		first, second, _ := strings.Cut(arg, "?")
-		if first == "" {
-			return nil, 0, fmt.Errorf("needs the name of a header, such as %s(X-REQUEST-ID)", name)
-		}
-		return func(r *Record) value {
-			v := read(r, first)
-			if v == "" && second != "" {
-				v = read(r, second)
+	c, known := commandOf(name)
+	first, second, hasSecond := strings.Cut(arg, "?")
+	value, ofHeader := headerOf(name, first)
+	switch {
+	case known && arg != "":
+		return command{}, errors.New("takes no argument here")
+	case known:
+	case !ofHeader:
+		return command{}, errors.New("is no command known here")
+	case first == "":
+		return command{}, errors.New("needs the name of a header, such as " + name + "(X-REQUEST-ID)")
+	default:
+		c.value = value
+		if hasSecond {
+			other, _ := headerOf(name, second)
+			c.value = func(dst []byte, r *Record) []byte {
+				before := len(dst)
+				if dst = value(dst, r); len(dst) == before {
+					dst = other(dst, r)
+				}
+				return dst
 			}
-			return text(v)
-		}, most, nil
-	}
-	if c, ok := commands[name]; ok {
-		return c, most, nil
-	}
-	return nil, 0, fmt.Errorf("is no command known here")
-}
-
-// requestHeader is a header of the request, or one of HTTP/2's pseudo headers.
-func requestHeader(r *Record, name string) string {
-	switch strings.ToLower(name) {
-	case ":method":
-		return r.Method
-	case ":path":
-		return r.Path
-	case ":authority", "host":
-		return r.Host
-	case ":scheme":
-		if r.Request.TLS != nil || r.Request.URL.Scheme == "https" {
-			return "https"
 		}
-		return "http"
 	}
-	return header(r.Request.Header, name)
+	c.most = most
+	return c, nil
 }
 
-func header(h http.Header, name string) string { return strings.Join(h.Values(name), ",") }
+// transportFailure is why no connection could be made, which Envoy has in the
+// details as well.
+func transportFailure(r *Record) string {
+	_, reason, _ := strings.Cut(strings.TrimSuffix(r.Details, "}"), "{remote_connection_failure|")
+	return reason
+}
 
 func tlsOf(r *Record) *tls.ConnectionState {
 	if r.Request.TLS == nil {
@@ -144,9 +182,18 @@ func tlsOf(r *Record) *tls.ConnectionState {
 	return r.Request.TLS
 }
 
-func orDash(s string) string {
-	if s == "" {
-		return "-"
+func remoteHost(r *Record) string {
+	host, _, err := net.SplitHostPort(r.Request.RemoteAddr)
+	if err != nil {
+		return r.Request.RemoteAddr
 	}
-	return s
+	return host
+}
+
+// localAddress is the address that the caller connected to.
+func localAddress(r *Record) string {
+	if a, ok := r.Request.Context().Value(http.LocalAddrContextKey).(net.Addr); ok {
+		return a.String()
+	}
+	return ""
 }

@@ -1,11 +1,7 @@
 package access
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
-	"errors"
-	"fmt"
 	"io"
 	"strings"
 	"sync"
@@ -27,15 +23,13 @@ const (
 )
 
 // Envoy writes each Record to w in a format of Envoy's %COMMANDS%. A format that
-// is a JSON object of strings makes one JSON object a line, with numbers where a
-// value is one number's command and null where it is unknown; any other is text,
-// with "-" for what is unknown. Each record is one Write, and writes do not
+// is a JSON object of strings makes one JSON object a line, with its keys in
+// order, numbers where a value is one number's command and null where it is
+// unknown; any other is text, with "-" for what is unknown. Each record is one Write, and writes do not
 // overlap. A command that is not known is a [*mesh.Problem].
 func Envoy(w io.Writer, format string) (Sink, error) {
-	var (
-		encode func(b *bytes.Buffer, r *Record)
-		err    error
-	)
+	var encode func(dst []byte, r *Record) []byte
+	var err error
 	if strings.HasPrefix(strings.TrimSpace(format), "{") {
 		encode, err = jsonFormat(format)
 	} else {
@@ -47,47 +41,50 @@ func Envoy(w io.Writer, format string) (Sink, error) {
 		return nil, err
 	}
 	var mu sync.Mutex
-	buf := new(bytes.Buffer)
+	var line []byte
+	var record Record // one for all, so that none is allocated
 	return func(_ context.Context, r Record) {
 		mu.Lock()
 		defer mu.Unlock()
-		buf.Reset()
-		encode(buf, &r)
-		w.Write(buf.Bytes()) // a log that cannot be written must not fail the request
+		record = r
+		line = encode(line[:0], &record)
+		record = Record{}
+		w.Write(line) // a log that cannot be written must not fail the request
 	}, nil
 }
 
 // A template is text with commands in it.
 type template []segment
 
-// A segment is literal text, or a command with the most bytes that it may give.
+// A segment is literal text, or a command if that is not nil.
 type segment struct {
 	literal string
-	command command
-	most    int
+	command *command
 }
 
 // text appends the template filled from r.
-func (t template) text(b *bytes.Buffer, r *Record) {
+func (t template) text(dst []byte, r *Record) []byte {
 	for i := range t {
 		s := &t[i]
 		if s.command == nil {
-			b.WriteString(s.literal)
+			dst = append(dst, s.literal...)
 			continue
 		}
-		b.WriteString(s.value(r))
+		before := len(dst)
+		if dst = s.command.append(dst, r); len(dst) == before {
+			dst = append(dst, '-')
+		}
 	}
+	return dst
 }
 
-func (s *segment) value(r *Record) string {
-	v := s.command(r)
-	if s.most > 0 && len(v.text) > s.most {
-		v.text = v.text[:s.most]
+func (c *command) append(dst []byte, r *Record) []byte {
+	before := len(dst)
+	dst = c.value(dst, r)
+	if c.most > 0 && len(dst) > before+c.most {
+		dst = dst[:before+c.most]
 	}
-	if v.text == "" {
-		return "-"
-	}
-	return v.text
+	return dst
 }
 
 // parseTemplate takes a format apart.
@@ -111,11 +108,11 @@ func parseTemplate(field, format string) (template, error) {
 		case inside == "":
 			literal("%")
 		default:
-			c, most, err := parseCommand(inside)
+			c, err := parseCommand(inside)
 			if err != nil {
 				return nil, &mesh.Problem{Field: field, Value: "%" + inside + "%", Reason: err.Error()}
 			}
-			t = append(t, segment{command: c, most: most})
+			t = append(t, segment{command: &c})
 		}
 		rest = next
 	}
@@ -138,72 +135,4 @@ func cutCommand(s string) (inside, rest string, ok bool) {
 		}
 	}
 	return "", "", false
-}
-
-// jsonFormat makes an encoder of a JSON object whose values are templates.
-func jsonFormat(format string) (func(*bytes.Buffer, *Record), error) {
-	d := json.NewDecoder(strings.NewReader(format))
-	if _, err := d.Token(); err != nil {
-		return nil, &mesh.Problem{Field: "format", Reason: "is not a JSON object: " + err.Error()}
-	}
-	type member struct {
-		key   []byte
-		value template
-	}
-	var members []member
-	var errs []error
-	for d.More() {
-		key, err := d.Token()
-		if err != nil {
-			return nil, &mesh.Problem{Field: "format", Reason: "is not a JSON object: " + err.Error()}
-		}
-		var value string
-		if err := d.Decode(&value); err != nil {
-			return nil, &mesh.Problem{Field: fmt.Sprintf("format.%s", key), Reason: "must be a string"}
-		}
-		t, err := parseTemplate(fmt.Sprintf("format.%s", key), value)
-		errs = append(errs, err)
-		k, _ := json.Marshal(key)
-		members = append(members, member{k, t})
-	}
-	if _, err := d.Token(); err != nil {
-		return nil, &mesh.Problem{Field: "format", Reason: "is not a JSON object: " + err.Error()}
-	}
-	if err := errors.Join(errs...); err != nil {
-		return nil, err
-	}
-	return func(b *bytes.Buffer, r *Record) {
-		b.WriteByte('{')
-		for i, m := range members {
-			if i > 0 {
-				b.WriteByte(',')
-			}
-			b.Write(m.key)
-			b.WriteByte(':')
-			m.value.json(b, r)
-		}
-		b.WriteString("}\n")
-	}, nil
-}
-
-// json appends the template filled from r as a JSON value.
-func (t template) json(b *bytes.Buffer, r *Record) {
-	if len(t) == 1 && t[0].command != nil {
-		v := t[0].command(r)
-		switch {
-		case v.text == "":
-			b.WriteString("null")
-			return
-		case v.number:
-			b.WriteString(v.text)
-			return
-		}
-	}
-	var s bytes.Buffer
-	t.text(&s, r)
-	quoted, err := json.Marshal(s.String())
-	if err != nil {
-		quoted = []byte(`""`)
-	}
-	b.Write(quoted)
 }

@@ -1,10 +1,9 @@
 package access
 
 import (
-	"context"
 	"io"
 	"net/http"
-	"time"
+	"strconv"
 
 	"github.com/sidecarless/mesh"
 	"github.com/sidecarless/mesh/internal/flow"
@@ -37,8 +36,7 @@ func (h handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	// A handler that panics ends its answer, and the request is told all the same.
 	defer s.tell()
 	h.next.ServeHTTP(s.Wrap(w, s), in)
-	s.Finish()
-	s.finished = true
+	s.returned = true
 }
 
 // serving is one request being served.
@@ -48,8 +46,9 @@ type serving struct {
 	flow     *flow.Flow
 	request  *http.Request
 	in       counted
+	ctx      endless
 	err      error
-	finished bool // the handler returned
+	returned bool // the handler did not panic
 }
 
 // BeforeHeader implements rw.Hooks.
@@ -59,36 +58,40 @@ func (s *serving) BeforeHeader(status int) int { return status }
 func (s *serving) OnRefusal(err error) { s.err = err }
 
 func (s *serving) tell() {
-	f, r := s.flow, s.request
-	rec := Record{
-		Start: f.Start, Duration: time.Since(f.Start),
-		Method: r.Method, Host: r.Host, Path: pathOf(r), Protocol: protocolOf(r),
-		Route: f.Route, Branch: f.Branch, Upstream: f.Upstream,
-		Status: s.Status(), Flags: f.Flags, Details: f.Details, Err: s.err,
-		Received: s.in.n, Sent: s.Bytes(),
-		Faults: f.Faults, Mirrors: f.Mirrors, Request: r,
-	}
+	r := s.request
+	rec := recordOf(s.flow, r)
+	rec.Received, rec.Sent = s.in.n.Load(), s.Bytes()
 	if !s.Hijacked() {
 		// The writer of a connection that was taken over is not ours to look at.
 		rec.Header = s.Header()
 	}
+	left := r.Context().Err() != nil && !s.Hijacked() && !s.complete()
+	wrote := s.Wrote()
+	if s.returned && !left {
+		s.Finish() // which is an empty 200 where nothing was written
+	}
+	rec.Status = s.Status()
 	switch {
+	case s.Hijacked():
+		rec.viaUpstream()
+	case left:
+		rec.gone()
 	case s.err != nil:
-		e := mesh.AsError(s.err)
-		rec.Flags, rec.Details = rec.Flags.With(e.Flag), e.Details
-		if e.Err != nil {
-			rec.Failure = e.Err.Error()
-		}
-	case rec.Details == "":
-		rec.Details = mesh.DetailsViaUpstream
-	}
-	if !s.finished && !s.Hijacked() {
+		rec.fail(s.err)
+	case s.returned:
+		rec.viaUpstream()
+	case wrote:
 		rec.cut(io.ErrUnexpectedEOF)
+	default:
+		rec.Flags, rec.Details = rec.Flags.With(mesh.ConnectionLost), mesh.ResetDetails(mesh.ReasonConnectionTermination)
 	}
-	if r.Context().Err() != nil && !s.finished {
-		rec.gone(!s.Wrote())
-	}
-	rec.Flags = rec.Flags.Without(mesh.Denied)
-	s.sink(context.WithoutCancel(r.Context()), rec)
+	s.ctx.Context = r.Context()
+	s.sink(&s.ctx, rec)
 }
 
+// complete reports whether the whole answer was written that its header tells of.
+// Its caller may then leave before the handler returns.
+func (s *serving) complete() bool {
+	length, err := strconv.ParseInt(s.Header().Get("Content-Length"), 10, 64)
+	return err == nil && s.Wrote() && s.Bytes() >= length
+}

@@ -25,7 +25,7 @@ type Record struct {
 	Route, Branch, Upstream      string // the rule, the branch of a split, the destination (Envoy's cluster)
 	Endpoint                     string // address of the last attempt
 
-	Status   int       // of the answer; 0 when the caller went away before there was one
+	Status   int       // of the answer, or what a sidecar would answer for Err; 0 when the caller went away before
 	Flags    mesh.Flag // why, in Envoy's spelling; empty when all went well
 	Details  string    // Envoy's response code details
 	Failure  string    // the transport's failure in words

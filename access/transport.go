@@ -1,9 +1,7 @@
 package access
 
 import (
-	"context"
 	"errors"
-	"io"
 	"net/http"
 	"time"
 
@@ -29,7 +27,7 @@ type transport struct {
 // RoundTrip implements http.RoundTripper.
 func (t transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	f, out := flow.Ensure(r)
-	c := &call{sink: t.sink, flow: f, request: f.Request}
+	c := &call{sink: t.sink, flow: f}
 	if out.Body != nil && out.Body != http.NoBody {
 		out = flow.Own(out)
 		c.in.ReadCloser = out.Body
@@ -48,7 +46,7 @@ func (t transport) RoundTrip(r *http.Request) (*http.Response, error) {
 		c.out.ReadCloser = res.Body
 		res.Body = &c.out
 	}
-	body.OnEnd(res, nil, c, nil)
+	body.OnEnd(res, &c.slot, c, nil)
 	return res, nil
 }
 
@@ -56,28 +54,13 @@ func (t transport) RoundTrip(r *http.Request) (*http.Response, error) {
 type call struct {
 	sink    Sink
 	flow    *flow.Flow
-	request *http.Request
 	res     *http.Response
 	err     error
 	waited  time.Duration
 	in, out counted
+	slot    body.Body
+	ctx     endless
 }
-
-// counted counts the bytes of a body.
-type counted struct {
-	io.ReadCloser
-	n int64
-}
-
-// Read implements io.Reader.
-func (c *counted) Read(p []byte) (int, error) {
-	n, err := c.ReadCloser.Read(p)
-	c.n += int64(n)
-	return n, err
-}
-
-// Unwrap is the body inside.
-func (c *counted) Unwrap() io.ReadCloser { return c.ReadCloser }
 
 func (c *call) answered(res *http.Response, err error) {
 	c.res, c.err = res, err
@@ -89,103 +72,29 @@ func (c *call) answered(res *http.Response, err error) {
 
 // BodyEnded implements body.Ender: the request is over.
 func (c *call) BodyEnded(_ any, ended error) {
-	f, r := c.flow, c.request
-	rec := Record{
-		Start: f.Start, Duration: time.Since(f.Start), Waited: c.waited,
-		Method: r.Method, Host: hostOf(r), Path: pathOf(r), Protocol: protocolOf(r),
-		Route: f.Route, Branch: f.Branch, Upstream: f.Upstream,
-		Flags: f.Flags, Details: f.Details, Err: c.err,
-		Received: c.in.n, Sent: c.out.n, Attempts: f.Attempts(),
-		Tries: f.Tries, Faults: f.Faults, Mirrors: f.Mirrors, Request: r,
-	}
-	if t := f.Last(); t != nil {
-		rec.Endpoint = t.Endpoint
-	}
-	if rec.Method == "" {
-		rec.Method = http.MethodGet
-	}
+	f := c.flow
+	rec := recordOf(f, f.Request)
+	rec.Waited = c.waited
+	rec.Received, rec.Sent = c.in.n.Load(), c.out.n.Load()
 	if c.res != nil {
 		rec.Status, rec.Header, rec.Trailer = c.res.StatusCode, c.res.Header, c.res.Trailer
 	}
-	if c.err != nil {
-		e := mesh.AsError(c.err)
-		rec.Flags, rec.Details = rec.Flags.With(e.Flag), e.Details
+	switch {
+	case c.res == nil && mesh.OutcomeOf(f.Caller, nil, c.err).Kind == mesh.Neutral:
+		// A caller's own context ends a request with any kind of error.
+		rec.gone()
+		rec.Err = c.err
+	case c.err != nil:
+		rec.fail(c.err)
 		rec.Waited = 0
-		if e.Err != nil {
-			rec.Failure = e.Err.Error()
-		}
-	} else if rec.Details == "" && c.res != nil {
-		rec.Details = mesh.DetailsViaUpstream
-	}
-	if ended != nil && !errors.Is(ended, body.ErrClosed) {
+	case ended == nil || f.Caller.Err() == nil && errors.Is(ended, body.ErrClosed):
+		// A caller may close a body that it does not care for.
+		rec.viaUpstream()
+	case f.Caller.Err() != nil:
+		rec.gone()
+	default:
 		rec.cut(ended)
 	}
-	// A caller that left before the end is told from one that had enough by its
-	// context.
-	if f.Caller.Err() != nil && (c.res == nil || ended != nil) {
-		rec.gone(c.res == nil)
-	}
-	// Envoy knows no flag for a refusal of access; the details tell it.
-	rec.Flags = rec.Flags.Without(mesh.Denied)
-	c.sink(context.WithoutCancel(f.Caller), rec)
-}
-
-// cut notes that the answer ended early.
-func (r *Record) cut(err error) {
-	e := mesh.AsError(err)
-	flag := e.Flag
-	r.Details = e.Details
-	if !e.Timeout() {
-		// Envoy's HTTP/1.1 codec calls an end of the stream inside a body an error of
-		// the protocol.
-		if errors.Is(err, io.ErrUnexpectedEOF) {
-			flag = mesh.ProtocolError
-		}
-		r.Details = "upstream_reset_after_response_started{" + afterReason(flag) + "}"
-	}
-	r.Flags = r.Flags.With(flag)
-	r.Failure = err.Error()
-}
-
-func afterReason(flag mesh.Flag) string {
-	switch {
-	case flag.Has(mesh.ProtocolError):
-		return mesh.ReasonProtocolError
-	case flag.Has(mesh.RemoteReset):
-		return mesh.ReasonRemoteReset
-	}
-	return mesh.ReasonConnectionTermination
-}
-
-// gone notes that the caller went away.
-func (r *Record) gone(unanswered bool) {
-	r.Flags, r.Details = r.Flags.With(mesh.ClientGone), "downstream_remote_disconnect"
-	if unanswered {
-		r.Status = 0
-	}
-}
-
-func hostOf(r *http.Request) string {
-	if r.Host != "" || r.URL == nil {
-		return r.Host
-	}
-	return r.URL.Host
-}
-
-// pathOf is the request's target as it came.
-func pathOf(r *http.Request) string {
-	if r.RequestURI != "" {
-		return r.RequestURI
-	}
-	return r.URL.RequestURI()
-}
-
-func protocolOf(r *http.Request) string {
-	switch r.ProtoMajor {
-	case 2:
-		return "HTTP/2"
-	case 3:
-		return "HTTP/3"
-	}
-	return "HTTP/1.1"
+	c.ctx.Context = f.Caller
+	c.sink(&c.ctx, rec)
 }

@@ -1,0 +1,140 @@
+package access
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"sync/atomic"
+	"time"
+
+	"github.com/sidecarless/mesh"
+	"github.com/sidecarless/mesh/internal/flow"
+)
+
+// recordOf is what the layers noted of a request that is over.
+func recordOf(f *flow.Flow, r *http.Request) Record {
+	rec := Record{
+		Start: f.Start, Duration: time.Since(f.Start),
+		Method: r.Method, Host: hostOf(r), Path: pathOf(r), Protocol: protocolOf(r),
+		Route: f.Route, Branch: f.Branch, Upstream: f.Upstream,
+		// Envoy knows no flag for a refusal of access; the details tell it.
+		Flags: f.Flags.Without(mesh.Denied), Details: f.Details,
+		Attempts: f.Attempts(), Tries: f.Tries, Faults: f.Faults, Mirrors: f.Mirrors, Request: r,
+	}
+	if rec.Method == "" {
+		rec.Method = http.MethodGet
+	}
+	if t := f.Last(); t != nil {
+		rec.Endpoint = t.Endpoint
+	}
+	return rec
+}
+
+// fail notes the error for which there was no answer of a server.
+func (r *Record) fail(err error) {
+	e := mesh.AsError(err)
+	r.Err, r.Flags, r.Details = err, r.Flags.With(e.Flag).Without(mesh.Denied), e.Details
+	if r.Status == 0 {
+		r.Status = e.Status
+	}
+	if e.Err != nil {
+		r.Failure = e.Err.Error()
+	}
+}
+
+// viaUpstream notes that a server answered, unless a layer knows better.
+func (r *Record) viaUpstream() {
+	if r.Details == "" {
+		r.Details = mesh.DetailsViaUpstream
+	}
+}
+
+// gone notes that the caller went away.
+func (r *Record) gone() {
+	r.Flags, r.Details = r.Flags.With(mesh.ClientGone), "downstream_remote_disconnect"
+}
+
+// cut notes that the answer ended early.
+func (r *Record) cut(err error) {
+	e := mesh.AsError(err)
+	flag := e.Flag
+	r.Details = e.Details
+	if !e.Timeout() {
+		// Envoy's HTTP/1.1 codec calls an end of the stream inside a body an error of
+		// the protocol.
+		if errors.Is(err, io.ErrUnexpectedEOF) {
+			flag = mesh.ProtocolError
+		}
+		r.Details = "upstream_reset_after_response_started{" + afterReason(flag) + "}"
+	}
+	r.Flags = r.Flags.With(flag)
+	r.Failure = err.Error()
+}
+
+func afterReason(flag mesh.Flag) string {
+	switch {
+	case flag.Has(mesh.ProtocolError):
+		return mesh.ReasonProtocolError
+	case flag.Has(mesh.RemoteReset):
+		return mesh.ReasonRemoteReset
+	}
+	return mesh.ReasonConnectionTermination
+}
+
+func hostOf(r *http.Request) string {
+	if r.Host != "" || r.URL == nil {
+		return r.Host
+	}
+	return r.URL.Host
+}
+
+// pathOf is the request's target as it came.
+func pathOf(r *http.Request) string {
+	if r.RequestURI != "" {
+		return r.RequestURI
+	}
+	return r.URL.RequestURI()
+}
+
+func protocolOf(r *http.Request) string {
+	switch {
+	case r.ProtoMajor == 2:
+		return "HTTP/2"
+	case r.ProtoMajor == 3:
+		return "HTTP/3"
+	case r.ProtoMajor == 1 && r.ProtoMinor == 0:
+		return "HTTP/1.0"
+	}
+	return "HTTP/1.1"
+}
+
+// An endless context has the values of another and no end. It lies in the state of
+// a request, where [context.WithoutCancel] would be one more allocation.
+type endless struct{ context.Context }
+
+// Deadline implements context.Context.
+func (*endless) Deadline() (deadline time.Time, ok bool) { return }
+
+// Done implements context.Context.
+func (*endless) Done() <-chan struct{} { return nil }
+
+// Err implements context.Context.
+func (*endless) Err() error { return nil }
+
+// counted counts the bytes of a body. A server may have answered while the
+// request's body is still being sent.
+type counted struct {
+	io.ReadCloser
+	n atomic.Int64
+}
+
+// Read implements io.Reader.
+func (c *counted) Read(p []byte) (int, error) {
+	n, err := c.ReadCloser.Read(p)
+	c.n.Add(int64(n))
+	return n, err
+}
+
+// Unwrap is the body inside.
+func (c *counted) Unwrap() io.ReadCloser { return c.ReadCloser }
