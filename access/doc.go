@@ -11,6 +11,9 @@
 //	client.Transport = mesh.Chain(log.Transport, retries.Transport)(http.DefaultTransport)
 //	server.Handler = log.Handler(mux)
 //
+// [Sampled] leaves out most of what went well, and a [Queue] keeps a slow Sink
+// from holding up requests.
+//
 // Records are made from what the layers inside noted of the request, and so a
 // layer that is not in the chain leaves its fields empty.
 package access
