@@ -17,7 +17,8 @@ type Reader struct {
 	reject func(p *Path, n *yaml.Node, reason string)
 	line   int // lines of the file before the document
 	depth  int
-	left   int // values that may still be read
+	left   int  // values that may still be read
+	beyond bool // it is told that there were more
 }
 
 // NewReader makes a reader for an object of a document. What cannot be read is
@@ -28,14 +29,14 @@ func NewReader(doc Document, reject func(p *Path, n *yaml.Node, reason string)) 
 
 // Enter begins to read a value; if it returns false there is no more to read.
 func (r *Reader) Enter(p *Path, n *yaml.Node) bool {
-	r.left--
-	if r.left < 0 || r.depth > maxDepth {
-		if r.left != -1 {
-			r.left = -1
+	if r.left == 0 || r.depth > maxDepth {
+		if !r.beyond {
+			r.left, r.beyond = 0, true
 			r.reject(p, n, "the aliases (*name) of this document multiply it beyond bounds")
 		}
 		return false
 	}
+	r.left--
 	r.depth++
 	return true
 }
