@@ -104,13 +104,8 @@ func (p *proxyFlags) serve(ctx context.Context, stderr io.Writer) error {
 		return err
 	}
 	defer client.Close()
-	server := &http.Server{
-		Handler:   forward.New(forward.Config{Client: client, Port: uint16(p.port)}),
-		ErrorLog:  slog.NewLogLogger(logger.Handler(), slog.LevelDebug),
-		Protocols: new(http.Protocols),
-	}
-	server.Protocols.SetHTTP1(true)
-	server.Protocols.SetUnencryptedHTTP2(true)
+	server := forward.Server(forward.New(forward.Config{Client: client, Port: uint16(p.port)}))
+	server.ErrorLog = slog.NewLogLogger(logger.Handler(), slog.LevelDebug)
 	listener, err := net.Listen("tcp", p.listen)
 	if err != nil {
 		return err
@@ -118,9 +113,9 @@ func (p *proxyFlags) serve(ctx context.Context, stderr io.Writer) error {
 	running, cancel := context.WithCancel(ctx)
 	defer cancel()
 	go client.Run(running)
-	go reload(running, p.files, client, logger)
+	go reload(running, p.files, config, client.Update, logger)
 	ended := make(chan error, 1)
-	go func() { ended <- server.Serve(listener) }()
+	go func() { ended <- server.Serve(forward.Listener(listener)) }()
 	fmt.Fprintf(stderr, "mesh proxy: ready on %s\n", listener.Addr())
 	select {
 	case err := <-ended:

@@ -18,6 +18,7 @@ type Config struct {
 	resources []*Resource
 	findings  []*Finding
 	mesh      *Resource
+	digest    digest // of the documents
 }
 
 // An Object is a resource with the type of its spec.

@@ -2,7 +2,9 @@ package istio
 
 import (
 	"cmp"
+	"crypto/sha256"
 	"fmt"
+	"hash"
 	"io"
 	"io/fs"
 	"slices"
@@ -60,14 +62,17 @@ type loader struct {
 	findings  []*Finding
 	mesh      *Resource
 	twins     map[string]int // places in resources, by kind and name
+	read      hash.Hash      // of everything that was read
 }
 
 func (l *loader) files() manifest.Files {
+	l.read = sha256.New()
 	return manifest.Files{Document: l.document, Missing: l.missing}
 }
 
 // missing reports a file that cannot be read.
 func (l *loader) missing(name, reason string) {
+	hashMissing(l.read, name, reason)
 	l.findings = append(l.findings, &Finding{
 		Problem: &mesh.Problem{Source: name, Reason: reason},
 		Code:    CodeUnreadable, Level: Error, File: name,
@@ -85,6 +90,7 @@ func (l *loader) unreadable(doc manifest.Document, line int, reason string) {
 
 // document reads one document: an object, or a List of them.
 func (l *loader) document(doc manifest.Document) {
+	hashDocument(l.read, doc)
 	objects, line, reason := doc.Objects()
 	if reason != "" {
 		l.unreadable(doc, line, reason)
@@ -98,6 +104,7 @@ func (l *loader) document(doc manifest.Document) {
 func (l *loader) config() (*Config, error) {
 	slices.SortStableFunc(l.resources, younger)
 	c := &Config{resources: l.resources, findings: l.findings, mesh: l.mesh}
+	l.read.Sum(c.digest[:0])
 	return c, c.Err()
 }
 
