@@ -1,7 +1,6 @@
 package mtls
 
 import (
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"strings"
@@ -57,12 +56,4 @@ func (id ID) String() string { return "spiffe://" + id.Principal() }
 // Principal is the id as policies name it, without "spiffe://".
 func (id ID) Principal() string {
 	return id.TrustDomain + "/ns/" + id.Namespace + "/sa/" + id.ServiceAccount
-}
-
-// idOf is the one SPIFFE id of a certificate.
-func idOf(cert *x509.Certificate) (ID, error) {
-	if len(cert.URIs) != 1 {
-		return ID{}, fmt.Errorf("mtls: a certificate with %d URIs; a workload's has one", len(cert.URIs))
-	}
-	return ParseID(cert.URIs[0].String())
 }

@@ -1,14 +1,11 @@
 package mtls
 
 import (
-	"bytes"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
-	"errors"
 	"fmt"
 	"log/slog"
-	"os"
 	"slices"
 	"sync/atomic"
 	"time"
@@ -35,30 +32,24 @@ type Config struct {
 // An Identity is a workload's certificate and the roots it trusts, as they are now.
 // It is made by [New] and may be used by many goroutines.
 type Identity struct {
-	config  Config
-	now     atomic.Pointer[material]
-	aliases []string
-}
-
-// material is what was read from the files at one time.
-type material struct {
-	cert    tls.Certificate
-	id      ID
-	roots   *x509.CertPool
-	sources [3][]byte // to see whether files have changed
+	config Config
+	now    atomic.Pointer[material]
 }
 
 // New reads the files. It reports every problem with them.
 func New(c Config) (*Identity, error) {
 	l := check.List{Prefix: "mtls"}
-	for _, f := range [...]struct{ field, name string }{{"CertFile", c.CertFile}, {"KeyFile", c.KeyFile}, {"RootsFile", c.RootsFile}} {
+	for _, f := range c.files() {
 		if f.name == "" {
 			l.Add(f.field, nil, "must name a file")
 		}
 	}
-	for _, td := range append([]string{c.TrustDomain}, c.Aliases...) {
-		if td != "" && !trustDomain(td) {
-			l.Add("TrustDomain", td, "is no trust domain")
+	if c.TrustDomain != "" && !trustDomain(c.TrustDomain) {
+		l.Add("TrustDomain", c.TrustDomain, "is no trust domain")
+	}
+	for n, alias := range c.Aliases {
+		if !trustDomain(alias) {
+			l.Add(fmt.Sprintf("Aliases[%d]", n), alias, "is no trust domain")
 		}
 	}
 	l.NotNegative("Interval", c.Interval)
@@ -71,73 +62,30 @@ func New(c Config) (*Identity, error) {
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
-	i := &Identity{config: c}
-	m, err := i.read()
+	m, err := read(c)
 	if err != nil {
 		return nil, err
 	}
+	i := &Identity{config: c}
 	i.now.Store(m)
-	i.aliases = append([]string{i.TrustDomain()}, c.Aliases...)
 	return i, nil
 }
 
 // ID is who this workload is.
 func (i *Identity) ID() ID { return i.now.Load().id }
 
-// TrustDomain is the one of this mesh.
-func (i *Identity) TrustDomain() string {
-	if i.config.TrustDomain != "" {
-		return i.config.TrustDomain
-	}
-	return i.now.Load().id.TrustDomain
-}
-
 // TrustDomains are those whose workloads are taken for ones of this mesh, its own
 // first.
-func (i *Identity) TrustDomains() []string { return slices.Clone(i.aliases) }
-
-// read reads the files anew. What it returns is good.
-func (i *Identity) read() (*material, error) {
-	l := check.List{Prefix: "mtls"}
-	var m material
-	for n, f := range [...]struct{ field, name string }{
-		{"CertFile", i.config.CertFile}, {"KeyFile", i.config.KeyFile}, {"RootsFile", i.config.RootsFile},
-	} {
-		var err error
-		if m.sources[n], err = os.ReadFile(f.name); err != nil {
-			l.Add(f.field, f.name, "cannot be read: %v", err)
-		}
-	}
-	if err := l.Err(); err != nil {
-		return nil, err
-	}
-	var err error
-	if m.cert, err = tls.X509KeyPair(m.sources[0], m.sources[1]); err != nil {
-		l.Add("CertFile", i.config.CertFile, "does not go with its key: %v", err)
-	} else if m.id, err = idOf(m.cert.Leaf); err != nil {
-		l.Add("CertFile", i.config.CertFile, "%v", err)
-	} else if now := time.Now(); now.After(m.cert.Leaf.NotAfter) {
-		l.Add("CertFile", i.config.CertFile, "expired at %v", m.cert.Leaf.NotAfter)
-	}
-	m.roots = x509.NewCertPool()
-	if !m.roots.AppendCertsFromPEM(m.sources[2]) {
-		l.Add("RootsFile", i.config.RootsFile, "holds no certificate")
-	}
-	if err := l.Err(); err != nil {
-		return nil, err
-	}
-	return &m, nil
-}
+func (i *Identity) TrustDomains() []string { return slices.Clone(i.now.Load().domains) }
 
 // Reload reads the files again and takes what they hold if all of it is good. With
 // an error what was in force stays.
 func (i *Identity) Reload() error {
-	m, err := i.read()
+	m, err := read(i.config)
 	if err != nil {
 		return err
 	}
-	old := i.now.Load()
-	if slices.EqualFunc(m.sources[:], old.sources[:], bytes.Equal) {
+	if m.same(i.now.Load()) {
 		return nil
 	}
 	i.now.Store(m)
@@ -168,33 +116,6 @@ func (i *Identity) Run(ctx context.Context) error {
 	}
 }
 
-// verify checks the other side of a connection against the roots of now: its
-// chain, its use, and that it is a workload of one of the trust domains.
-func (i *Identity) verify(s tls.ConnectionState, use x509.ExtKeyUsage) (ID, error) {
-	if len(s.PeerCertificates) == 0 {
-		return ID{}, errors.New("mtls: no certificate")
-	}
-	leaf := s.PeerCertificates[0]
-	between := x509.NewCertPool()
-	for _, c := range s.PeerCertificates[1:] {
-		between.AddCert(c)
-	}
-	_, err := leaf.Verify(x509.VerifyOptions{
-		Roots: i.now.Load().roots, Intermediates: between, KeyUsages: []x509.ExtKeyUsage{use},
-	})
-	if err != nil {
-		return ID{}, &tls.CertificateVerificationError{UnverifiedCertificates: s.PeerCertificates, Err: err}
-	}
-	id, err := idOf(leaf)
-	if err != nil {
-		return ID{}, err
-	}
-	if !slices.Contains(i.aliases, id.TrustDomain) {
-		return ID{}, fmt.Errorf("mtls: %v is of a trust domain that this mesh does not take for its own", id)
-	}
-	return id, nil
-}
-
 // Client is a TLS configuration for connections to workloads that have one of the
 // ids; to any workload of the mesh if none are given. Names of hosts play no part.
 func (i *Identity) Client(accept ...ID) *tls.Config {
@@ -207,31 +128,29 @@ func (i *Identity) Client(accept ...ID) *tls.Config {
 		// all that counts, also when a session is resumed.
 		InsecureSkipVerify: true,
 		VerifyConnection: func(s tls.ConnectionState) error {
-			id, err := i.verify(s, x509.ExtKeyUsageServerAuth)
-			if err != nil {
+			m := i.now.Load()
+			if err := m.verifyChain(s, x509.ExtKeyUsageServerAuth); err != nil {
 				return err
 			}
-			if len(accept) > 0 && !slices.Contains(accept, id) {
-				return fmt.Errorf("mtls: the server is %v, which is not expected", id)
+			id, err := m.peer(s.PeerCertificates[0])
+			if err == nil && len(accept) > 0 && !slices.Contains(accept, id) {
+				err = fmt.Errorf("mtls: the server is %v, which is not expected", id)
 			}
-			return nil
+			return err
 		},
 	}
 }
 
 // Server is a TLS configuration that demands a workload of the mesh at the other
-// end.
+// end. Its ALPN offers HTTP/2 and HTTP/1.1.
 func (i *Identity) Server() *tls.Config {
 	return &tls.Config{
 		MinVersion: tls.VersionTLS12,
-		NextProtos: []string{"istio-http/1.1", "istio", "h2", "http/1.1"},
-		GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) {
-			return &i.now.Load().cert, nil
-		},
-		ClientAuth: tls.RequireAnyClientCert, // verified below, against the roots of now
-		VerifyConnection: func(s tls.ConnectionState) error {
-			_, err := i.verify(s, x509.ExtKeyUsageClientAuth)
-			return err
+		NextProtos: alpn,
+		GetConfigForClient: func(*tls.ClientHelloInfo) (*tls.Config, error) {
+			return i.now.Load().server, nil
 		},
 	}
 }
+
+var alpn = []string{"h2", "http/1.1"}

@@ -1,0 +1,82 @@
+package mtls
+
+import (
+	"crypto/sha256"
+	"crypto/x509"
+	"encoding/hex"
+	"maps"
+	"net/http"
+	"strings"
+
+	"github.com/sidecarless/mesh/internal/peer"
+)
+
+// forwardedCert is the header in which proxies tell who called, as Envoy has it.
+const forwardedCert = "X-Forwarded-Client-Cert"
+
+// Handler puts the identity of the caller into the context of each request that
+// came over mutual TLS, where [Peer] and authorization find it, and adds the
+// caller's certificate to X-Forwarded-Client-Cert as a sidecar does. From requests
+// in plain text, which could claim anything, it removes that header.
+func (i *Identity) Handler(next http.Handler) http.Handler { return handler{i, next} }
+
+type handler struct {
+	identity *Identity
+	next     http.Handler
+}
+
+// ServeHTTP implements http.Handler.
+func (h handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	m := h.identity.now.Load()
+	claimed := r.Header[forwardedCert]
+	cert, id, known := m.caller(r)
+	if !known && r.TLS == nil && len(claimed) == 0 {
+		h.next.ServeHTTP(w, r)
+		return
+	}
+	principal := "" // also of a certificate that some other configuration let in
+	if known {
+		principal = id.Principal()
+	}
+	r = r.WithContext(peer.With(r.Context(), principal))
+	r.Header = maps.Clone(r.Header)
+	if known {
+		r.Header[forwardedCert] = []string{strings.Join(append(claimed[:len(claimed):len(claimed)], m.forwarded(cert)), ",")}
+	} else {
+		delete(r.Header, forwardedCert)
+	}
+	h.next.ServeHTTP(w, r)
+}
+
+// caller is who sent r, if crypto/tls verified a certificate of a workload.
+func (m *material) caller(r *http.Request) (cert *x509.Certificate, id ID, known bool) {
+	if r.TLS == nil || len(r.TLS.VerifiedChains) == 0 {
+		return nil, ID{}, false
+	}
+	cert = r.TLS.VerifiedChains[0][0]
+	id, err := m.peer(cert)
+	return cert, id, err == nil
+}
+
+// forwarded is an element of X-Forwarded-Client-Cert: who was called, the hash of
+// the caller's certificate, its subject, and who the caller is.
+func (m *material) forwarded(cert *x509.Certificate) string {
+	hash := sha256.Sum256(cert.Raw)
+	var b strings.Builder
+	b.WriteString("By=" + m.id.String())
+	b.WriteString(";Hash=" + hex.EncodeToString(hash[:]))
+	b.WriteString(`;Subject="` + cert.Subject.String() + `"`) // in which quotes are escaped
+	b.WriteString(";URI=" + cert.URIs[0].String())
+	for _, name := range cert.DNSNames {
+		if !strings.ContainsAny(name, `,;="`) {
+			b.WriteString(";DNS=" + name)
+		}
+	}
+	return b.String()
+}
+
+// Peer is who sent r, if it came over mutual TLS.
+func Peer(r *http.Request) (ID, bool) {
+	id, err := ParseID("spiffe://" + peer.Identity(r))
+	return id, err == nil
+}
