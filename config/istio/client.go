@@ -69,9 +69,10 @@ type Client struct {
 }
 
 // NewClient makes a client of resources. The error lists everything that keeps
-// them from being carried out.
+// them from being carried out, fields among it that are right but that no client
+// carries out.
 func NewClient(c *Config, cc ClientConfig) (*Client, error) {
-	if err := c.Err(); err != nil {
+	if err := c.carriedOut(); err != nil {
 		return nil, err
 	}
 	m, err := build.New(c.world(), build.Options{
@@ -93,7 +94,7 @@ func (c *Client) RoundTrip(r *http.Request) (*http.Response, error) { return c.m
 // Update takes new resources, all of them or none. Requests under way end as they
 // began; destinations that stay keep their connections, counters and ejections.
 func (c *Client) Update(config *Config) error {
-	if err := config.Err(); err != nil {
+	if err := config.carriedOut(); err != nil {
 		return err
 	}
 	return c.mesh.Update(config.world())

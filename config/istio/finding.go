@@ -13,7 +13,7 @@ const (
 
 	CodeUnreadable  = "MESH0001" // no YAML, too large, or no object at all
 	CodeSkipped     = "MESH0002" // a kind that is not read
-	CodeUnsupported = "MESH0003" // a kind that changes behaviour and cannot be carried out
+	CodeUnsupported = "MESH0003" // a kind or field that changes behaviour and cannot be carried out
 	CodeDuplicate   = "MESH0004" // a later document replaces one of the same kind and name
 	CodePointless   = "MESH0005" // Istio accepts it, but it cannot work as written
 	CodeUnheard     = "MESH0006" // Istio has a warning for this, but loses it in this place

@@ -101,6 +101,7 @@ func (l *loader) readIstio(d *decoder, k kind, all *manifest.Mapping) {
 	}
 	d.checkMetadata()
 	k.check(d.checker)
+	d.unsupported()
 	if k.note != "" {
 		d.add(k.code, k.level, nil, nil, "%s", k.note)
 	}

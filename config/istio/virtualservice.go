@@ -21,7 +21,7 @@ func checkVirtualService(c *checker, vs *networking.VirtualService) {
 	if len(vs.Hosts) == 0 {
 		c.delegate(p, vs)
 	}
-	gatewaysOnly := len(vs.Gateways) > 0 && !slices.Contains(vs.Gateways, meshGateway)
+	gatewaysOnly := onGatewaysOnly(vs)
 	c.gatewayNames(p.Field("gateways"), vs.Gateways)
 	c.virtualHosts(p.Field("hosts"), vs, gatewaysOnly)
 
@@ -43,6 +43,11 @@ func checkVirtualService(c *checker, vs *networking.VirtualService) {
 	}
 	c.exportTo(vs.ExportTo, false)
 	c.unreachable(vs)
+}
+
+// onGatewaysOnly tells that a VirtualService is not for clients in the mesh.
+func onGatewaysOnly(vs *networking.VirtualService) bool {
+	return len(vs.Gateways) > 0 && !slices.Contains(vs.Gateways, meshGateway)
 }
 
 // delegate checks a VirtualService without hosts, which others delegate to.

@@ -8,13 +8,12 @@ import (
 	"github.com/sidecarless/mesh"
 	"github.com/sidecarless/mesh/breaker/outlier"
 	"github.com/sidecarless/mesh/config/internal/plan"
-	"github.com/sidecarless/mesh/internal/check"
 	"github.com/sidecarless/mesh/lb"
 	"github.com/sidecarless/mesh/upstream"
 )
 
 // balance carries out loadBalancer.
-func (u *update) balance(l *check.List, c *upstream.Config, t *plan.Target) {
+func (u *update) balance(c *upstream.Config, t *plan.Target) {
 	settings := t.Policy.LoadBalancer
 	b := &c.Balance
 	b.Rand = u.mesh.options.Rand
@@ -23,8 +22,6 @@ func (u *update) balance(l *check.List, c *upstream.Config, t *plan.Target) {
 		b.Algorithm = lb.RoundRobin{}
 	case networking.LoadBalancerSettings_RANDOM:
 		b.Algorithm = lb.Random{}
-	case networking.LoadBalancerSettings_PASSTHROUGH:
-		l.Add("loadBalancer.simple", "PASSTHROUGH", "is not carried out: there is no original address inside of a process")
 	default:
 		b.Algorithm = lb.LeastRequest{}
 	}

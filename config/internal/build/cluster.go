@@ -132,8 +132,8 @@ func (u *update) upstreamConfig(name plan.Cluster, t *plan.Target) (upstream.Con
 		Name: name.String(), Endpoints: unique(t.Endpoints), NoRetry: true,
 		NoEjection: t.Policy.OutlierDetection == nil, Dial: u.mesh.options.Dial,
 	}
-	u.pool(&l, &c, t)
-	u.balance(&l, &c, t)
+	u.pool(&c, t)
+	u.balance(&c, t)
 	ejection(&c, t.Policy.OutlierDetection)
 	c.TLS = clientTLS(&l, t)
 	if last := u.mesh.options.Transport; last != nil {
@@ -159,7 +159,7 @@ func unique(endpoints []lb.Endpoint) []lb.Endpoint {
 }
 
 // pool carries out connectionPool and the protocol of the port.
-func (u *update) pool(l *check.List, c *upstream.Config, t *plan.Target) {
+func (u *update) pool(c *upstream.Config, t *plan.Target) {
 	tcp, http := t.Policy.ConnectionPool.GetTcp(), t.Policy.ConnectionPool.GetHttp()
 	c.Breaker.Limits.MaxConnections = int(tcp.GetMaxConnections())
 	c.Breaker.Limits.MaxPending = int(http.GetHttp1MaxPendingRequests())
@@ -187,9 +187,6 @@ func (u *update) pool(l *check.List, c *upstream.Config, t *plan.Target) {
 			Enable: true, Idle: k.Time.AsDuration(), Interval: k.Interval.AsDuration(), Count: int(k.Probes),
 		}}
 		c.Dial = d.DialContext
-	}
-	if http.GetUseClientProtocol() {
-		l.Add("connectionPool.http.useClientProtocol", true, "is not carried out")
 	}
 }
 

@@ -24,9 +24,6 @@ func clientTLS(l *check.List, t *plan.Target) *tls.Config {
 		sub.Add("mode", s.Mode.String(), "is not carried out: the client has no identity")
 		return nil
 	}
-	if s.CredentialName != "" {
-		sub.Add("credentialName", s.CredentialName, "is not carried out: there is no source of secrets; name files instead")
-	}
 	c := &tls.Config{MinVersion: tls.VersionTLS12, ServerName: s.Sni, InsecureSkipVerify: s.InsecureSkipVerify.GetValue()}
 	if s.CaCertificates != "" && s.CaCertificates != "system" {
 		c.RootCAs = x509.NewCertPool()
