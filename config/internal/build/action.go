@@ -43,7 +43,8 @@ func redirectOf(rule *plan.Rule, r *networking.HTTPRedirect) rewrite.Redirect {
 	}
 	// The port that goes without saying is left out. Plain text is what a sidecar
 	// speaks with its process.
-	if d.Port == 443 && d.Scheme == "https" || d.Port == 80 && d.Scheme != "https" {
+	secure := d.Scheme == "https" || d.Scheme == "" && rule.TLS
+	if d.Port == 443 && secure || d.Port == 80 && !secure {
 		d.Port = 0
 	}
 	return d

@@ -19,6 +19,7 @@ import (
 	"github.com/sidecarless/mesh/internal/rawpath"
 	"github.com/sidecarless/mesh/match"
 	"github.com/sidecarless/mesh/mirror"
+	"github.com/sidecarless/mesh/rewrite"
 	"github.com/sidecarless/mesh/route"
 )
 
@@ -33,6 +34,7 @@ type Options struct {
 	FaultsInside bool                                                                 // draw faults for each attempt
 	Rand         func() uint64                                                        // nil: math/rand/v2
 	Logger       *slog.Logger                                                         // nil: silent
+	Gateway      *Gateway                                                             // nil for a workload of the mesh
 }
 
 // A Mesh carries out a plan: it sends requests as the resources say.
@@ -57,6 +59,7 @@ type snapshot struct {
 	ports map[uint16]http.RoundTripper
 	other http.RoundTripper
 	paths match.PathOptions
+	tls   map[uint16]*terminator // of a gateway: the ports with TLS
 }
 
 // New makes a Mesh for a world of resources.
@@ -135,6 +138,10 @@ func closeBody(r *http.Request) {
 func (u *update) table(hosts []plan.VirtualHost) (http.RoundTripper, error) {
 	var rules []route.ClientRule
 	for i := range hosts {
+		if hosts[i].HTTPS {
+			rules = append(rules, route.ClientRule{Hosts: hosts[i].Domains, Value: rewrite.Redirect{Scheme: "https"}})
+			continue
+		}
 		for j := range hosts[i].Rules {
 			rule := &hosts[i].Rules[j]
 			value, err := u.rule(rule)
@@ -160,6 +167,8 @@ func (u *update) table(hosts []plan.VirtualHost) (http.RoundTripper, error) {
 // unknown answers for hosts that no resource names.
 func (u *update) unknown() http.RoundTripper {
 	switch {
+	case u.mesh.options.Gateway != nil:
+		return nil // no route
 	case u.plan.Refuse:
 		return registryOnly{}
 	case u.mesh.options.Unknown != nil:

@@ -48,7 +48,7 @@ func (m *Mesh) Update(w *plan.World) error {
 	if m.closed {
 		return errors.New("istio: the client is closed")
 	}
-	p, err := plan.New(w, m.options.Client)
+	p, err := m.plan(w)
 	if err != nil {
 		return err
 	}
@@ -81,6 +81,13 @@ func (m *Mesh) Update(w *plan.World) error {
 	return nil
 }
 
+func (m *Mesh) plan(w *plan.World) (*plan.Plan, error) {
+	if m.options.Gateway != nil {
+		return plan.NewGateway(w, m.options.Client, m.options.Gateway.Name)
+	}
+	return plan.New(w, m.options.Client)
+}
+
 // snapshot makes everything but changes nothing that is in use.
 func (u *update) snapshot() (*snapshot, error) {
 	s := &snapshot{ports: map[uint16]http.RoundTripper{}, paths: plan.PathOptions(u.world.Mesh)}
@@ -100,6 +107,7 @@ func (u *update) snapshot() (*snapshot, error) {
 		}
 		s.ports[uint16(port)] = table
 	}
+	u.serve(s)
 	var err error
 	if s.other, err = u.table(u.plan.Other); err != nil {
 		u.problems.add("", err)

@@ -13,6 +13,7 @@ type VirtualHost struct {
 	Domains []string
 	Rules   []Rule
 	Source  string // the VirtualService; empty for a service that has none
+	HTTPS   bool   // a gateway's: requests are sent to https, whatever the rules
 }
 
 // httpPort is the port on which hosts count that no service has.

@@ -16,6 +16,7 @@ type Plan struct {
 	Other    []VirtualHost            // for any other port
 	Clusters map[Cluster]*Target      // those that exist; a rule may name others
 	Refuse   bool                     // whether hosts that nobody knows are refused (REGISTRY_ONLY)
+	Servers  []Server                 // of a gateway, in place of Ports and Other
 }
 
 // A Target is a cluster worked out.

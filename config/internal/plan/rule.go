@@ -15,6 +15,7 @@ type Rule struct {
 	Destinations []Destination
 	Mirrors      []Mirror
 	Port         uint32 // on which the rule's requests come; 0 for any
+	TLS          bool   // whether they come over TLS, as they can to a gateway
 	Source       string
 }
 
@@ -131,13 +132,14 @@ func (v *view) destinations(r *networking.HTTPRoute, port uint32) []Destination 
 }
 
 // clusterOf is the cluster that a destination names: on its port, or else on the
-// one asked for. Istio looks for the only port of a service just among services
-// that have the port asked for, and so finds no other one.
+// one asked for. For the mesh Istio looks for the only port of a service just
+// among services that have the port asked for, and so finds no other one; for a
+// gateway it looks among all.
 func (v *view) clusterOf(d *networking.Destination, port uint32) Cluster {
 	c := Cluster{Host: v.concrete(d.GetHost()), Subset: d.GetSubset(), Port: port}
 	if d.GetPort() != nil {
 		c.Port = d.Port.Number
-	} else if s := v.services[c.Host]; s != nil && port == anyPort && len(s.Ports) == 1 {
+	} else if s := v.services[c.Host]; s != nil && (port == anyPort || len(v.client.Gateways) > 0) && len(s.Ports) == 1 {
 		c.Port = s.Ports[0].Number
 	}
 	return c

@@ -1,0 +1,126 @@
+package build
+
+import (
+	"crypto/tls"
+	"fmt"
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/sidecarless/mesh"
+	"github.com/sidecarless/mesh/mtls"
+)
+
+// A Gateway is what resources do not say of a workload that is a gateway.
+type Gateway struct {
+	Name       string                                // namespace/name of the only Gateway resource; empty for all that select the workload
+	Credential func(name string) (Credential, error) // for a credentialName; nil: there are none
+	Identity   *mtls.Identity                        // for mode ISTIO_MUTUAL; may be nil
+}
+
+// A Credential is a server's certificate with its key, and the roots of clients'
+// certificates, all in PEM.
+type Credential struct{ Certificate, Key, Roots []byte }
+
+// A terminator is a port of a gateway on which TLS ends.
+type terminator struct{ byName map[string]*secure }
+
+// A secure is one server of such a port.
+type secure struct {
+	config *tls.Config
+	rules  http.RoundTripper
+}
+
+// find is the server for a name as the client tells it by SNI, or nil: that of the
+// name itself, of the longest wildcard, or of all names.
+func (t *terminator) find(name string) *secure {
+	name = strings.ToLower(name)
+	if s := t.byName[name]; s != nil {
+		return s
+	}
+	for rest := name; rest != ""; {
+		_, rest, _ = strings.Cut(rest, ".")
+		if s := t.byName["*."+rest]; s != nil && rest != "" {
+			return s
+		}
+	}
+	return t.byName["*"]
+}
+
+// RoundTrip implements http.RoundTripper. Requests come to the server whose
+// certificate the client saw, whichever host they name.
+func (t *terminator) RoundTrip(r *http.Request) (*http.Response, error) {
+	if r.TLS != nil {
+		if s := t.find(r.TLS.ServerName); s != nil {
+			return s.rules.RoundTrip(r)
+		}
+	}
+	closeBody(r)
+	e := refused(http.StatusNotFound, mesh.DetailsRouteNotFound)
+	e.Flag = mesh.NoRoute
+	return nil, e
+}
+
+// serve makes the ports of a gateway.
+func (u *update) serve(s *snapshot) {
+	s.tls = map[uint16]*terminator{}
+	for i := range u.plan.Servers {
+		server := &u.plan.Servers[i]
+		rules, err := u.table(server.Hosts)
+		if err != nil {
+			u.problems.add(server.Source, err)
+			continue
+		}
+		port := uint16(server.Port)
+		if server.TLS == nil {
+			s.ports[port] = rules
+			continue
+		}
+		config, err := u.mesh.options.Gateway.serverTLS(server.TLS)
+		if err != nil {
+			u.problems.add(server.Source, err)
+			continue
+		}
+		if s.tls[port] == nil {
+			s.tls[port] = &terminator{map[string]*secure{}}
+			s.ports[port] = s.tls[port]
+		}
+		for _, name := range server.Names {
+			s.tls[port].byName[name] = &secure{config, rules}
+		}
+	}
+}
+
+// TLS is the configuration of a listener on a gateway's port, which follows
+// updates, or nil for a port in plain text. A client that asks for a name that no
+// server has is refused.
+func (m *Mesh) TLS(port uint16) *tls.Config {
+	if m.now.Load().tls[port] == nil {
+		return nil
+	}
+	return &tls.Config{
+		MinVersion: tls.VersionTLS12,
+		GetConfigForClient: func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
+			if t := m.now.Load().tls[port]; t != nil {
+				if s := t.find(hello.ServerName); s != nil {
+					return s.config, nil
+				}
+			}
+			return nil, fmt.Errorf("istio: no server of port %d is for the name %q", port, hello.ServerName)
+		},
+	}
+}
+
+// Ports are those of a gateway, plain and with TLS, in ascending order.
+func (m *Mesh) Ports() (plain, secure []uint16) {
+	s := m.now.Load()
+	for _, port := range slices.Sorted(maps.Keys(s.ports)) {
+		if s.tls[port] == nil {
+			plain = append(plain, port)
+		} else {
+			secure = append(secure, port)
+		}
+	}
+	return plain, secure
+}

@@ -1,0 +1,237 @@
+package build
+
+import (
+	"crypto/sha256"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/base64"
+	"encoding/hex"
+	"errors"
+	"os"
+	"slices"
+	"strings"
+
+	networking "istio.io/api/networking/v1alpha3"
+
+	"github.com/sidecarless/mesh/internal/check"
+)
+
+// serverTLS carries out the tls of a Gateway's server that ends it.
+func (g *Gateway) serverTLS(s *networking.ServerTLSSettings) (*tls.Config, error) {
+	l := check.List{Prefix: "tls"}
+	c := &tls.Config{
+		NextProtos:   []string{"h2", "http/1.1"},
+		MinVersion:   versionOf(s.MinProtocolVersion, tls.VersionTLS12),
+		MaxVersion:   versionOf(s.MaxProtocolVersion, tls.VersionTLS13),
+		CipherSuites: suitesOf(s.CipherSuites),
+	}
+	if c.MinVersion > c.MaxVersion {
+		l.Add("minProtocolVersion", s.MinProtocolVersion.String(), "is above maxProtocolVersion")
+	}
+	if s.Mode == networking.ServerTLSSettings_ISTIO_MUTUAL {
+		if g.Identity == nil {
+			l.Add("mode", s.Mode.String(), "is not carried out: the gateway has no identity")
+			return nil, l.Err()
+		}
+		i := g.Identity.Server()
+		i.NextProtos, i.MinVersion, i.MaxVersion, i.CipherSuites = c.NextProtos, c.MinVersion, c.MaxVersion, c.CipherSuites
+		return i, l.Err()
+	}
+	credentials := g.credentials(&l, s)
+	for _, k := range credentials {
+		pair, err := tls.X509KeyPair(k.Certificate, k.Key)
+		if err != nil {
+			l.Add(k.field, k.name, "cannot be used: %v", err)
+		}
+		c.Certificates = append(c.Certificates, pair)
+	}
+	if s.Mode != networking.ServerTLSSettings_SIMPLE {
+		g.clients(&l, c, s, credentials)
+	}
+	if err := l.Err(); err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+// A credential is a Credential and where it was named.
+type credential struct {
+	Credential
+	field, name string
+}
+
+// credentials are those that a server names. What cannot be had is reported.
+func (g *Gateway) credentials(l *check.List, s *networking.ServerTLSSettings) []credential {
+	var all []credential
+	names, field := s.CredentialNames, "credentialNames"
+	if s.CredentialName != "" {
+		names, field = []string{s.CredentialName}, "credentialName"
+	}
+	for _, name := range names {
+		all = append(all, credential{g.named(l, field, name), field, name})
+	}
+	file := func(certificate, key string) {
+		all = append(all, credential{
+			Credential{Certificate: read(l, "serverCertificate", certificate), Key: read(l, "privateKey", key)},
+			"serverCertificate", certificate,
+		})
+	}
+	if s.ServerCertificate != "" {
+		file(s.ServerCertificate, s.PrivateKey)
+	}
+	for _, pair := range s.TlsCertificates {
+		file(pair.ServerCertificate, pair.PrivateKey)
+	}
+	if len(all) == 0 {
+		l.Add("", nil, "names no certificate")
+	}
+	return all
+}
+
+// named is the credential of a name.
+func (g *Gateway) named(l *check.List, field, name string) Credential {
+	if g.Credential == nil {
+		l.Add(field, name, "is not known: the gateway was given no source of credentials")
+		return Credential{}
+	}
+	c, err := g.Credential(name)
+	if err != nil {
+		l.Add(field, name, "cannot be had: %v", err)
+	}
+	return c
+}
+
+func read(l *check.List, field, name string) []byte {
+	pem, err := os.ReadFile(name)
+	if err != nil {
+		l.Add(field, name, "cannot be read: %v", err)
+	}
+	return pem
+}
+
+// clients makes c ask for clients' certificates, which OPTIONAL_MUTUAL lets them
+// leave out.
+func (g *Gateway) clients(l *check.List, c *tls.Config, s *networking.ServerTLSSettings, credentials []credential) {
+	var roots []byte
+	field := "caCertificates"
+	switch {
+	case s.CaCertCredentialName != "":
+		field = "caCertCredentialName"
+		roots = g.named(l, field, s.CaCertCredentialName).Roots
+	case s.CaCertificates != "":
+		roots = read(l, field, s.CaCertificates)
+	default:
+		for _, k := range credentials {
+			field = k.field
+			if len(k.Roots) == 0 && g.Credential != nil {
+				// Secrets may keep them apart, under this name.
+				apart, _ := g.Credential(k.name + "-cacert")
+				k.Roots = apart.Roots
+			}
+			roots = append(roots, k.Roots...)
+		}
+	}
+	if s.CaCrl != "" {
+		l.Add("caCrl", s.CaCrl, "is not carried out; name the certificates that are accepted in verifyCertificateSpki")
+	}
+	v := clientVerifier{
+		roots: x509.NewCertPool(), optional: s.Mode == networking.ServerTLSSettings_OPTIONAL_MUTUAL,
+		names: s.SubjectAltNames, keys: s.VerifyCertificateSpki,
+	}
+	for _, hash := range s.VerifyCertificateHash {
+		v.hashes = append(v.hashes, strings.ToLower(strings.ReplaceAll(hash, ":", "")))
+	}
+	if !v.roots.AppendCertsFromPEM(roots) {
+		l.Add(field, nil, "brings no certificate by which those of clients could be verified")
+	}
+	c.ClientCAs, c.ClientAuth = v.roots, tls.RequireAndVerifyClientCert
+	if v.optional {
+		c.ClientAuth = tls.VerifyClientCertIfGiven
+	}
+	c.VerifyConnection = v.verify
+}
+
+// A clientVerifier says which clients may connect. It looks at the whole chain once
+// more, since a session that is resumed may be older than the roots.
+type clientVerifier struct {
+	roots    *x509.CertPool
+	optional bool
+	names    []string // subject alternative names, of which one is needed
+	keys     []string // base64 of the SHA-256 of public keys,
+	hashes   []string // and hex of those of certificates, of which one is needed
+}
+
+func (v *clientVerifier) verify(s tls.ConnectionState) error {
+	if len(s.PeerCertificates) == 0 {
+		if v.optional {
+			return nil
+		}
+		return errors.New("istio: a client certificate is needed")
+	}
+	leaf, between := s.PeerCertificates[0], x509.NewCertPool()
+	for _, c := range s.PeerCertificates[1:] {
+		between.AddCert(c)
+	}
+	_, err := leaf.Verify(x509.VerifyOptions{
+		Roots: v.roots, Intermediates: between, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
+	})
+	if err != nil {
+		return &tls.CertificateVerificationError{UnverifiedCertificates: s.PeerCertificates, Err: err}
+	}
+	if len(v.names) > 0 && !slices.ContainsFunc(v.names, func(name string) bool { return certifies(leaf, name) }) {
+		return errors.New("istio: the client certificate has none of the subjectAltNames")
+	}
+	if len(v.keys)+len(v.hashes) == 0 {
+		return nil
+	}
+	key, hash := sha256.Sum256(leaf.RawSubjectPublicKeyInfo), sha256.Sum256(leaf.Raw)
+	if slices.Contains(v.keys, base64.StdEncoding.EncodeToString(key[:])) || slices.Contains(v.hashes, hex.EncodeToString(hash[:])) {
+		return nil
+	}
+	return errors.New("istio: the client certificate is none of those that verifyCertificateSpki and verifyCertificateHash accept")
+}
+
+func versionOf(v networking.ServerTLSSettings_TLSProtocol, auto uint16) uint16 {
+	switch v {
+	case networking.ServerTLSSettings_TLSV1_0:
+		return tls.VersionTLS10
+	case networking.ServerTLSSettings_TLSV1_1:
+		return tls.VersionTLS11
+	case networking.ServerTLSSettings_TLSV1_2:
+		return tls.VersionTLS12
+	case networking.ServerTLSSettings_TLSV1_3:
+		return tls.VersionTLS13
+	}
+	return auto
+}
+
+// suites are OpenSSL's names of the suites of TLS 1.2 that crypto/tls has.
+var suites = map[string]uint16{
+	"ECDHE-ECDSA-AES128-GCM-SHA256": tls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,
+	"ECDHE-RSA-AES128-GCM-SHA256":   tls.TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,
+	"ECDHE-ECDSA-AES256-GCM-SHA384": tls.TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384,
+	"ECDHE-RSA-AES256-GCM-SHA384":   tls.TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,
+	"ECDHE-ECDSA-CHACHA20-POLY1305": tls.TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256,
+	"ECDHE-RSA-CHACHA20-POLY1305":   tls.TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256,
+	"ECDHE-ECDSA-AES128-SHA":        tls.TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA,
+	"ECDHE-RSA-AES128-SHA":          tls.TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA,
+	"ECDHE-ECDSA-AES256-SHA":        tls.TLS_ECDHE_ECDSA_WITH_AES_256_CBC_SHA,
+	"ECDHE-RSA-AES256-SHA":          tls.TLS_ECDHE_RSA_WITH_AES_256_CBC_SHA,
+	"AES128-GCM-SHA256":             tls.TLS_RSA_WITH_AES_128_GCM_SHA256,
+	"AES256-GCM-SHA384":             tls.TLS_RSA_WITH_AES_256_GCM_SHA384,
+	"AES128-SHA":                    tls.TLS_RSA_WITH_AES_128_CBC_SHA,
+	"AES256-SHA":                    tls.TLS_RSA_WITH_AES_256_CBC_SHA,
+	"DES-CBC3-SHA":                  tls.TLS_RSA_WITH_3DES_EDE_CBC_SHA,
+}
+
+// suitesOf are the suites of a list; unknown names do not count, and without a
+// known one the choice is that of crypto/tls.
+func suitesOf(names []string) []uint16 {
+	var ids []uint16
+	for _, name := range names {
+		if id, known := suites[name]; known && !slices.Contains(ids, id) {
+			ids = append(ids, id)
+		}
+	}
+	return ids
+}

@@ -1,0 +1,160 @@
+package istio
+
+import (
+	"context"
+	"crypto/tls"
+	"log/slog"
+	"net"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/sidecarless/mesh/access"
+	"github.com/sidecarless/mesh/config/forward"
+	"github.com/sidecarless/mesh/config/internal/build"
+	"github.com/sidecarless/mesh/config/internal/plan"
+	"github.com/sidecarless/mesh/mtls"
+)
+
+// GatewayConfig is what the resources do not say of a gateway.
+type GatewayConfig struct {
+	// Workload is the process as Gateway resources select it, by its labels, whatever
+	// their namespace.
+	Workload Workload
+
+	// Gateway is namespace/name of the one Gateway to serve, if not all that select
+	// the workload; without labels it need not select it.
+	Gateway string
+
+	// Credentials brings the certificate that a server names by credentialName. Nil
+	// and an empty CredentialDir refuse resources with such names.
+	Credentials func(name string) (Credential, error)
+
+	// CredentialDir is a folder with one folder for each credentialName, as secrets
+	// are mounted: tls.crt, tls.key and, for the roots of clients, ca.crt. It is used
+	// where Credentials is nil.
+	CredentialDir string
+
+	// Identity serves TLS in mode ISTIO_MUTUAL, which is refused without one.
+	Identity *mtls.Identity
+
+	// Dial makes connections to endpoints; nil is that of a [net.Dialer].
+	Dial func(ctx context.Context, network, address string) (net.Conn, error)
+
+	// Sinks are told of each request that a route was looked up for.
+	Sinks []access.Sink
+
+	// Rand draws for splits, faults and balancing; nil is math/rand/v2.
+	Rand func() uint64
+
+	// Logger gets what happens in the background; nil is silent.
+	Logger *slog.Logger
+}
+
+// A Gateway serves Gateway resources and the VirtualServices that are bound to them
+// (Istio's ingress gateway). It is an [http.Handler] for servers that its user
+// runs, one for each port:
+//
+//	plain := &http.Server{Addr: ":80", Handler: gateway}
+//	secure := &http.Server{Addr: ":443", Handler: gateway, TLSConfig: gateway.TLSConfig(443)}
+//
+// A host that no route is for gets 404. Servers whose bind differs are not told
+// apart.
+type Gateway struct {
+	mesh     *build.Mesh
+	handlers sync.Map // of *http.Handler, by port
+}
+
+// NewGateway makes a gateway of resources. The error lists everything that keeps
+// them from being carried out: TLS in mode PASSTHROUGH or AUTO_PASSTHROUGH,
+// protocols that are not HTTP's, certificates that cannot be had, and that there is
+// no Gateway for the workload.
+func NewGateway(c *Config, gc GatewayConfig) (*Gateway, error) {
+	if err := c.Err(); err != nil {
+		return nil, err
+	}
+	m, err := build.New(c.world(), build.Options{
+		Client: plan.Client{
+			Namespace: gc.Workload.Namespace, Labels: gc.Workload.Labels, Locality: gc.Workload.Locality,
+		},
+		Gateway: &build.Gateway{Name: gc.Gateway, Credential: gc.credential(), Identity: gc.Identity},
+		Dial:    gc.Dial, Sink: access.Join(gc.Sinks...), ProxyHeaders: true, Rand: gc.Rand, Logger: gc.Logger,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &Gateway{mesh: m}, nil
+}
+
+// ServeHTTP implements [http.Handler]. A request is one for the port on which it
+// came. Where no server is for that, as behind a mapping of ports, it is one for
+// the lowest port that the resources serve in the same way, with TLS or without.
+func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	plain, secure := g.mesh.Ports()
+	if r.TLS != nil {
+		plain = secure
+	}
+	var port uint16
+	if a, ok := r.Context().Value(http.LocalAddrContextKey).(*net.TCPAddr); ok {
+		port = uint16(a.Port)
+	}
+	if !slices.Contains(plain, port) && len(plain) > 0 {
+		port = plain[0]
+	}
+	g.Handler(port).ServeHTTP(w, r)
+}
+
+// Handler serves requests as ones for a port, whichever they came on.
+func (g *Gateway) Handler(port uint16) http.Handler {
+	if h, ok := g.handlers.Load(port); ok {
+		return h.(http.Handler)
+	}
+	h, _ := g.handlers.LoadOrStore(port, edge{forward.New(forward.Config{Client: g.mesh, Port: port})})
+	return h.(http.Handler)
+}
+
+// TLSConfig is for a server of a port with TLS; nil is for one without. What it
+// serves follows updates: the server of the name that the client asks for, or none,
+// which ends the handshake.
+func (g *Gateway) TLSConfig(port uint16) *tls.Config { return g.mesh.TLS(port) }
+
+// Ports are those that the resources serve, without TLS and with it, in ascending
+// order.
+func (g *Gateway) Ports() (plain, secure []uint16) { return g.mesh.Ports() }
+
+// Update takes new resources, all of them or none, and reads certificates again.
+// Requests under way end as they began.
+func (g *Gateway) Update(c *Config) error {
+	if err := c.Err(); err != nil {
+		return err
+	}
+	return g.mesh.Update(c.world())
+}
+
+// Run keeps endpoints current that are given by name, until ctx ends.
+func (g *Gateway) Run(ctx context.Context) error { return g.mesh.Run(ctx) }
+
+// Close ends all connections to endpoints, those in use included.
+func (g *Gateway) Close() error { return g.mesh.Close() }
+
+// An edge makes headers by which a caller could pose as a proxy say what is known
+// of the connection.
+type edge struct{ next http.Handler }
+
+// ServeHTTP implements http.Handler.
+func (e edge) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	r = r.WithContext(r.Context())
+	r.Header = r.Header.Clone()
+	proto := "http"
+	if r.TLS != nil {
+		proto = "https"
+	}
+	r.Header["X-Forwarded-Proto"] = []string{proto}
+	delete(r.Header, "X-Forwarded-Client-Cert")
+	if host, _, err := net.SplitHostPort(r.RemoteAddr); err == nil {
+		hops := append(slices.Clone(r.Header["X-Forwarded-For"]), host)
+		r.Header["X-Forwarded-For"] = []string{strings.Join(hops, ",")}
+	}
+	e.next.ServeHTTP(w, r)
+}
