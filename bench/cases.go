@@ -31,6 +31,12 @@ func kindOf(name string) string {
 	return kind
 }
 
+// groupOf is what is measured together: nothing is compared across groups.
+func groupOf(name string) string {
+	kind := kindOf(name)
+	return strings.TrimSuffix(strings.TrimSuffix(kind, "Par"), "Cancelable")
+}
+
 func order(name string) int { return slices.Index(kinds, kindOf(name)) }
 
 // familyOf is a benchmark's name without the size.

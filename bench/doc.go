@@ -8,8 +8,8 @@
 //
 // A figure is the CPU time of the whole process for one operation, the collector's
 // included, in nanoseconds: on a shared machine it varies by a few per cent where
-// wall time varies by a factor. Each round measures every benchmark once, so that
-// what disturbs the machine for a while disturbs all of them; of the rounds the
+// wall time varies by a factor. Each round measures every benchmark of a group
+// once, so that what disturbs the machine for a while disturbs all of them; of the rounds the
 // lower quartile counts, and spread is how far apart the middle half lies.
 //
 // Client stacks end in a stub that answers at once with a body that is to be

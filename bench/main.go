@@ -23,7 +23,7 @@ func main() {
 	if *long {
 		p = full
 	}
-	rep := newReport(p.measure(benchmarks(expr), func(progress string) { fmt.Fprintln(os.Stderr, progress) }))
+	rep := newReport(p.measure(benchmarks(expr), func(group string) { fmt.Fprintln(os.Stderr, "measuring", group) }))
 	rep.print(os.Stdout)
 	if *path != "" {
 		if err := rep.write(*path); err != nil {

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"fmt"
 	"math"
 	"runtime"
 	"slices"
@@ -83,7 +82,8 @@ var (
 	full  = plan{10, 200 * time.Millisecond, 80 * time.Millisecond}
 )
 
-// measure runs all benchmarks round after round.
+// measure runs all benchmarks, one group after the other, so that what one group
+// keeps in memory does not make the collector's work for another.
 func (p plan) measure(all []benchmark, tell func(string)) []*result {
 	ballast := make([]byte, 16<<20)
 	for i := range ballast {
@@ -91,6 +91,23 @@ func (p plan) measure(all []benchmark, tell func(string)) []*result {
 	}
 	before := runtime.GOMAXPROCS(1)
 	defer runtime.GOMAXPROCS(before)
+	var results []*result
+	for len(all) > 0 {
+		n := 1
+		for n < len(all) && groupOf(all[n].name) == groupOf(all[0].name) {
+			n++
+		}
+		tell(groupOf(all[0].name))
+		results = append(results, p.group(all[:n])...)
+		all = all[n:]
+		runtime.GC()
+	}
+	runtime.KeepAlive(ballast)
+	return results
+}
+
+// group runs benchmarks round after round.
+func (p plan) group(all []benchmark) []*result {
 	results := make([]*result, len(all))
 	for i := range all {
 		b := &all[i]
@@ -99,8 +116,7 @@ func (p plan) measure(all []benchmark, tell func(string)) []*result {
 		r.calibrate(p.window(b))
 		results[i] = r
 	}
-	for n := range p.rounds {
-		tell(fmt.Sprintf("round %d of %d", n+1, p.rounds))
+	for range p.rounds {
 		runtime.GC()
 		for i := range all {
 			runtime.GOMAXPROCS(max(1, all[i].cpus))
@@ -110,8 +126,8 @@ func (p plan) measure(all []benchmark, tell func(string)) []*result {
 	}
 	for i, r := range results {
 		r.settle(all[i].cpus > 1)
+		r.loops = nil
 	}
-	runtime.KeepAlive(ballast)
 	return results
 }
 
