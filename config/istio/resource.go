@@ -67,7 +67,12 @@ func (r *Resource) Problem(field string, value any, reason string) *mesh.Problem
 // "spec.http[2].timeout", or else the nearest thing around it. It reads the
 // document again, so it is for messages, not for the way of a request; for many
 // fields at once use [Resource.Lines].
-func (r *Resource) LineOf(field string) int { return r.Lines()(field) }
+func (r *Resource) LineOf(field string) int {
+	if field == "" {
+		return r.Line
+	}
+	return r.Lines()(field)
+}
 
 // Lines reads the document once and returns LineOf for it.
 func (r *Resource) Lines() func(field string) int {

@@ -146,7 +146,7 @@ func (u *update) table(hosts []plan.VirtualHost) (http.RoundTripper, error) {
 			rule := &hosts[i].Rules[j]
 			value, err := u.rule(rule)
 			if err != nil {
-				u.problems.add(rule.Source, err)
+				u.problems.add(rule.Place.String(), err)
 				continue
 			}
 			r := route.ClientRule{Name: rule.Name, Hosts: hosts[i].Domains, Value: value}

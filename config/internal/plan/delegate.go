@@ -12,8 +12,8 @@ import (
 // A ruleSource is one HTTPRoute of a VirtualService with the resource and field
 // it came from.
 type ruleSource struct {
-	route  *networking.HTTPRoute
-	source string
+	route *networking.HTTPRoute
+	place Place
 }
 
 // rulesOf are the HTTP rules of a VirtualService with each delegate's rules in
@@ -23,7 +23,7 @@ func (v *view) rulesOf(vs Object[*networking.VirtualService]) []ruleSource {
 	var rules []ruleSource
 	for i, route := range vs.Spec.Http {
 		if route.Delegate == nil {
-			rules = append(rules, ruleSource{route, vs.at("http", i)})
+			rules = append(rules, ruleSource{route, vs.element("http", i)})
 			continue
 		}
 		delegate := v.delegate(route.Delegate, vs.Namespace)
@@ -32,7 +32,7 @@ func (v *view) rulesOf(vs Object[*networking.VirtualService]) []ruleSource {
 		}
 		for j, inner := range delegate.Spec.Http {
 			if merged := mergeRoute(route, inner); merged != nil {
-				rules = append(rules, ruleSource{merged, delegate.at("http", j)})
+				rules = append(rules, ruleSource{merged, delegate.element("http", j)})
 			}
 		}
 	}

@@ -14,6 +14,8 @@ type Policy struct {
 	TLS              *networking.ClientTLSSettings
 	RetryBudget      *networking.TrafficPolicy_RetryBudget
 	Source           string // the DestinationRule; empty if there is none
+
+	written []Object[*networking.DestinationRule] // that the blocks come from
 }
 
 // effective is the policy of a subset ("" is the whole service) on a port, by
@@ -34,7 +36,7 @@ func (p *policySource) effective(subset string, port uint32, defaults *mesh.Mesh
 			result = result.overriddenBy(own)
 		}
 	}
-	result.Source = p.source
+	result.Source, result.written = p.written[0].Source, p.written
 	return result
 }
 

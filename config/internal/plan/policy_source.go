@@ -12,7 +12,7 @@ import (
 type policySource struct {
 	policy   *networking.TrafficPolicy
 	subsets  map[string]*networking.Subset
-	source   string
+	written  []Object[*networking.DestinationRule] // that it is made of
 	exportTo []string
 	selector *networking.DestinationRule // nil unless it is for some workloads only
 }
@@ -160,20 +160,22 @@ func (x *policyIndex) add(r Object[*networking.DestinationRule]) {
 		case (r.Spec.WorkloadSelector != nil) == (p.selector != nil):
 			apart = false
 		}
-		p.merge(r.Spec)
+		p.merge(r)
 	}
 	if apart {
-		p := &policySource{source: r.Source, exportTo: reach(r.Spec), subsets: map[string]*networking.Subset{}}
+		p := &policySource{exportTo: reach(r.Spec), subsets: map[string]*networking.Subset{}}
 		if r.Spec.WorkloadSelector != nil {
 			p.selector = r.Spec
 		}
-		p.merge(r.Spec)
+		p.merge(r)
 		x.byHost[r.Spec.Host] = append(rules, p)
 	}
 }
 
 // merge adds the subsets that p has not, and the policy if p has none at all.
-func (p *policySource) merge(r *networking.DestinationRule) {
+func (p *policySource) merge(o Object[*networking.DestinationRule]) {
+	r := o.Spec
+	p.written = append(p.written, o)
 	if p.policy == nil {
 		p.policy = r.TrafficPolicy
 	}

@@ -16,7 +16,7 @@ type Rule struct {
 	Mirrors      []Mirror
 	Port         uint32 // on which the rule's requests come; 0 for any
 	TLS          bool   // whether they come over TLS, as they can to a gateway
-	Source       string
+	Place        Place
 }
 
 // A Destination is one branch of a rule's split.
@@ -56,7 +56,7 @@ func (c Cluster) String() string {
 func (v *view) compile(vs Object[*networking.VirtualService], port uint32) []Rule {
 	var rules []Rule
 	for _, src := range v.rulesOf(vs) {
-		base := Rule{Name: src.route.Name, Route: src.route, Port: port, Source: src.source}
+		base := Rule{Name: src.route.Name, Route: src.route, Port: port, Place: src.place}
 		base.Destinations = v.destinations(src.route, port)
 		base.Mirrors = v.mirrors(src.route, port)
 		if len(src.route.Match) == 0 {
@@ -180,7 +180,7 @@ func (v *view) defaultRule(s *Service, port uint32) Rule {
 		Destinations: []Destination{{
 			Cluster: Cluster{Host: s.Host, Port: port}, Weight: 1, Hash: v.hash(s.Host, "", port),
 		}},
-		Port:   port,
-		Source: s.Source,
+		Port:  port,
+		Place: Place{resource: s.Source},
 	}
 }
