@@ -45,7 +45,8 @@ func newReplica(m *Mirror, p *plan, r *http.Request) *replica {
 	}
 	c.request.Body, c.request.GetBody, c.request.Trailer = nil, nil, nil
 	c.request.RequestURI = "" // a server's request has one, a client's must not
-	c.request.Cancel = nil    //nolint:staticcheck // the end of the request is not that of the copy
+	//lint:ignore SA1019 a caller may still set it, and the end of the request is not that of the copy
+	c.request.Cancel = nil
 	if p.Compare != nil {
 		c.primary = make(chan answer, 1)
 	}
