@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 	"os"
 	"slices"
+	"sync/atomic"
 
 	networking "istio.io/api/networking/v1alpha3"
 
@@ -34,11 +35,11 @@ func clientTLS(l *check.List, t *plan.Target) *tls.Config {
 		}
 	}
 	if s.Mode == networking.ClientTLSSettings_MUTUAL {
-		pair, err := tls.LoadX509KeyPair(s.ClientCertificate, s.PrivateKey)
-		if err != nil {
+		k := &keyPair{cert: s.ClientCertificate, key: s.PrivateKey}
+		if err := k.read(); err != nil {
 			sub.Add("clientCertificate", s.ClientCertificate, "cannot be used: %v", err)
 		}
-		c.Certificates = []tls.Certificate{pair}
+		c.GetClientCertificate = k.certificate
 	}
 	names := s.SubjectAltNames
 	if len(names) == 0 {
@@ -48,6 +49,27 @@ func clientTLS(l *check.List, t *plan.Target) *tls.Config {
 		verifyNames(c, names)
 	}
 	return c
+}
+
+// A keyPair is a client's certificate in files, which may be replaced at any time.
+type keyPair struct {
+	cert, key string
+	last      atomic.Pointer[tls.Certificate] // that was good
+}
+
+func (k *keyPair) read() error {
+	pair, err := tls.LoadX509KeyPair(k.cert, k.key)
+	if err == nil {
+		k.last.Store(&pair)
+	}
+	return err
+}
+
+// certificate reads the files anew for each connection. Files that are not good,
+// such as those that are just being written, change nothing.
+func (k *keyPair) certificate(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
+	k.read()
+	return k.last.Load(), nil
 }
 
 // verifyNames accepts a server that has one of the names, in place of the name that
