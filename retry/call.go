@@ -70,7 +70,7 @@ func (c *call) run(try *flow.Try, res *http.Response, err error) (*http.Response
 			return c.failed(try, res, err, v)
 		}
 		c.ended(try)
-		if err := c.pause(v.Wait, discard(res)); err != nil {
+		if err := c.pause(v.Wait, res); err != nil {
 			c.rules.budget.done()
 			if s.body != nil {
 				s.body.Close() //nolint:errcheck // nobody has read it
@@ -87,19 +87,19 @@ func (c *call) run(try *flow.Try, res *http.Response, err error) (*http.Response
 	}
 }
 
-// pause waits before the next attempt while the answer that it replaces is
-// drained. The error is why the request ended meanwhile.
-func (c *call) pause(wait time.Duration, discarded *drain) error {
-	ended := c.ctx.Done()
-	if wait > 0 {
+// pause drains the answer that the next attempt replaces, and waits before it. The
+// error is why the request ended meanwhile.
+func (c *call) pause(wait time.Duration, res *http.Response) error {
+	begun := time.Now()
+	discard(res, wait)
+	if wait -= time.Since(begun); wait > 0 {
 		timer := time.NewTimer(wait)
 		defer timer.Stop()
 		select {
 		case <-timer.C:
-		case <-ended:
+		case <-c.ctx.Done():
 		}
 	}
-	discarded.settle(ended)
 	if c.ctx.Err() != nil {
 		return context.Cause(c.ctx)
 	}

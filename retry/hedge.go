@@ -72,7 +72,7 @@ func (r *race) run(s *sending) (*flow.Try, *http.Response, error) {
 				r.settle(end.try)
 				return end.try, end.res, end.err
 			}
-			discard(end.res)
+			go discard(end.res, 0)
 			r.note(end.try, end.res, end.err, "while another attempt was under way")
 			r.dropped = append(r.dropped, end.try)
 		case <-late.C:
