@@ -36,7 +36,7 @@ func answer(r *http.Request, status int) (*http.Response, error) {
 		return nil, ended
 	default:
 	}
-	return &http.Response{StatusCode: status, Header: answerHeader, Body: emptyBody{}, Request: r}, nil
+	return &http.Response{StatusCode: status, Header: answerHeader, Body: emptyBody{}, ContentLength: -1, Request: r}, nil
 }
 
 // stub is at the end of every client stack.
