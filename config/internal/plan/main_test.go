@@ -28,6 +28,7 @@ func worldOf(t *testing.T, documents string) *plan.World {
 		DestinationRules: objects(c.DestinationRules()),
 		ServiceEntries:   objects(c.ServiceEntries()),
 		WorkloadEntries:  objects(c.WorkloadEntries()),
+		Gateways:         objects(c.Gateways()),
 		Mesh:             c.MeshConfig().Spec,
 	}
 }
