@@ -66,7 +66,7 @@ func (a *Authorizer) judge(r *http.Request) (d Decision, path string) {
 	p := a.now.Load()
 	v := match.ViewOf(r)
 	path, ok := match.NormalizePath(v.Path(), p.paths)
-	if ok {
+	if ok && !strings.Contains(r.URL.RawQuery, "#") { // a fragment has no place in a request
 		d = a.decide(p, &facts{r: r, hops: p.hops, path: path})
 	} else {
 		d = Decision{Err: errPath}

@@ -65,3 +65,13 @@ func isASCII(s string) bool {
 	}
 	return true
 }
+
+// Door refuses what Envoy's connection manager does not let in, before layers that
+// stand around a handler of [New].
+func Door(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !refuse(w, r) {
+			next.ServeHTTP(w, r)
+		}
+	})
+}

@@ -1,0 +1,199 @@
+package istio
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"slices"
+	"sync"
+	"sync/atomic"
+
+	security "istio.io/api/security/v1beta1"
+
+	"github.com/sidecarless/mesh"
+	"github.com/sidecarless/mesh/access"
+	"github.com/sidecarless/mesh/authz"
+	"github.com/sidecarless/mesh/config/internal/build"
+	"github.com/sidecarless/mesh/config/internal/plan"
+	inbound "github.com/sidecarless/mesh/config/internal/security"
+	"github.com/sidecarless/mesh/mtls"
+)
+
+// ServerConfig is what the resources do not say. Its zero value is a workload of
+// the namespace default without an identity.
+type ServerConfig struct {
+	Workload Workload
+
+	// Identity is the workload's. Without one it takes plain text only, and
+	// resources that demand mutual TLS are refused.
+	Identity *mtls.Identity
+
+	// Providers decide requests for AuthorizationPolicies with the action CUSTOM, by
+	// the names that these give them: whether to let a request through. An error
+	// refuses it; one that is a [*mesh.Error] also says how.
+	Providers map[string]func(*http.Request) (bool, error)
+
+	// Tokens makes what verifies the tokens of requests by the rules of
+	// RequestAuthentication resources. It gives the request to go on with, whose
+	// context has the claims of a good token (see [authz.WithClaims]), or an error for
+	// a bad one. Without it such resources are refused, since nothing would verify
+	// what they ask to verify.
+	Tokens func([]*security.JWTRule) (func(*http.Request) (*http.Request, error), error)
+
+	// TrustedHops is how many proxies before the one that connects are believed in
+	// X-Forwarded-For, for conditions on the first client's address: Envoy's
+	// xff_num_trusted_hops. With zero, as with a sidecar, the last address of the
+	// header counts, which any caller can write who reaches this server directly.
+	TrustedHops int
+
+	// Sinks are told of each request.
+	Sinks []access.Sink
+
+	// ProxyHeaders does to headers what a sidecar does on its own: it adds
+	// x-request-id, x-forwarded-proto and x-envoy-upstream-service-time, and tells its
+	// name in server.
+	ProxyHeaders bool
+}
+
+// A Server lets in what the resources let in to a workload: connections by
+// PeerAuthentication, tokens by RequestAuthentication, requests by
+// AuthorizationPolicy. Serve through its [Server.Listener] and its
+// [Server.Handler].
+type Server struct {
+	config     ServerConfig
+	authorizer *authz.Authorizer
+	now        atomic.Pointer[admission]
+	update     sync.Mutex // one at a time
+}
+
+// admission is what is in force besides the policies.
+type admission struct {
+	modes  *inbound.Modes
+	verify func(*http.Request) (*http.Request, error) // nil: there are no rules for tokens
+}
+
+// NewServer makes a server of resources. The error lists everything that keeps
+// them from being carried out: a server that could not keep out whom they keep out
+// does not start.
+func NewServer(c *Config, sc ServerConfig) (*Server, error) {
+	s := &Server{config: sc}
+	policies, next, err := s.prepare(c)
+	if err != nil {
+		return nil, err
+	}
+	if s.authorizer, err = authz.New(policies); err != nil {
+		return nil, err
+	}
+	s.now.Store(next)
+	return s, nil
+}
+
+// Update takes new resources, all of them or none: with an error the last good
+// ones stay in force. Connections that are open stay, but a request in plain text
+// is refused once mutual TLS is demanded.
+func (s *Server) Update(c *Config) error {
+	s.update.Lock()
+	defer s.update.Unlock()
+	policies, next, err := s.prepare(c)
+	if err != nil {
+		return err
+	}
+	if err := s.authorizer.Update(policies); err != nil {
+		return err
+	}
+	s.now.Store(next)
+	return nil
+}
+
+// Stats counts decisions of AuthorizationPolicies.
+func (s *Server) Stats() authz.Stats { return s.authorizer.Stats() }
+
+// prepare works out what is to be in force and changes nothing.
+func (s *Server) prepare(c *Config) (authz.Config, *admission, error) {
+	if err := c.Err(); err != nil {
+		return authz.Config{}, nil, err
+	}
+	w := &inbound.World{
+		PeerAuthentications:    planned(c.PeerAuthentications()),
+		RequestAuthentications: planned(c.RequestAuthentications()),
+		AuthorizationPolicies:  planned(c.AuthorizationPolicies()),
+		Mesh:                   c.MeshConfig().Spec,
+	}
+	to := inbound.Workload{Namespace: s.config.Workload.Namespace, Labels: s.config.Workload.Labels}
+	domains, errDomains := s.trustDomains(w)
+	policies, errPolicies := w.Policies(to, inbound.Options{TrustDomains: domains, Providers: s.config.Providers})
+	policies.TrustedHops = s.config.TrustedHops + 1
+	policies.Paths = plan.PathOptions(w.Mesh)
+	policies.RawPaths = policies.Paths == 0
+	next := &admission{modes: w.ModesOf(to)}
+	var errTokens, errMode error
+	next.verify, errTokens = s.verifier(w, to)
+	if source, needed := next.modes.Needs(mtls.Strict); needed && s.config.Identity == nil {
+		errMode = &mesh.Problem{Source: source, Field: "spec.mtls.mode", Value: "STRICT", Reason: "needs an identity, and the server has none"}
+	}
+	return policies, next, errors.Join(errDomains, errMode, errTokens, errPolicies)
+}
+
+// trustDomains are those by which policies are read: the mesh's, which callers'
+// certificates must be able to have.
+func (s *Server) trustDomains(w *inbound.World) ([]string, error) {
+	said := w.TrustDomains()
+	if s.config.Identity == nil {
+		return said, nil
+	}
+	accepted := s.config.Identity.TrustDomains()
+	if said == nil {
+		return accepted, nil
+	}
+	for _, td := range said {
+		if !slices.Contains(accepted, td) {
+			return nil, &mesh.Problem{
+				Field: "MeshConfig.trustDomain", Value: td,
+				Reason: fmt.Sprintf("is a trust domain of the mesh that the server's identity does not accept: it knows %q", accepted),
+			}
+		}
+	}
+	return said, nil
+}
+
+func (s *Server) verifier(w *inbound.World, to inbound.Workload) (func(*http.Request) (*http.Request, error), error) {
+	rules, source := w.TokenRules(to)
+	switch {
+	case len(rules) == 0:
+		return nil, nil
+	case s.config.Tokens == nil:
+		return nil, &mesh.Problem{Source: source, Reason: "cannot be carried out: the server has nothing that verifies tokens"}
+	}
+	verify, err := s.config.Tokens(rules)
+	if err == nil && verify == nil {
+		err = errors.New("Tokens gave nothing that verifies")
+	}
+	if err != nil {
+		return nil, &mesh.Problem{Source: source, Reason: err.Error()}
+	}
+	return verify, nil
+}
+
+// Listener is l with mutual TLS as PeerAuthentication says for the port that a
+// connection comes to. Without an identity it is l.
+func (s *Server) Listener(l net.Listener) net.Listener {
+	if s.config.Identity == nil {
+		return l
+	}
+	return s.config.Identity.Listener(l, func(port uint16) mtls.Mode { return s.now.Load().modes.At(port) })
+}
+
+// Handler lets through to next what the resources let in. The rest is answered as
+// a sidecar answers it. Paths are handed on as the mesh normalizes them.
+func (s *Server) Handler(next http.Handler) http.Handler {
+	h := http.Handler(door{s, s.authorizer.Handler(served{next})})
+	if s.config.ProxyHeaders {
+		h = build.ServedHeaders(h)
+	}
+	h = access.Join(s.config.Sinks...).Handler(h)
+	if s.config.Identity != nil {
+		return s.config.Identity.Handler(h)
+	}
+	return anonymous{h}
+}

@@ -1,0 +1,94 @@
+package istio
+
+import (
+	"errors"
+	"maps"
+	"net"
+	"net/http"
+	"strconv"
+
+	"github.com/sidecarless/mesh"
+	"github.com/sidecarless/mesh/internal/flow"
+	"github.com/sidecarless/mesh/internal/peer"
+	"github.com/sidecarless/mesh/mtls"
+)
+
+// door asks who the caller is, as far as connection and token tell.
+type door struct {
+	server *Server
+	next   http.Handler
+}
+
+// ServeHTTP implements http.Handler.
+func (d door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	port := portServed(r)
+	if f := flow.Served(r); f != nil {
+		// The names under which a sidecar logs it.
+		f.Route, f.Upstream = "default", "inbound|"+strconv.Itoa(int(port))+"||"
+	}
+	now := d.server.now.Load()
+	if now.modes.At(port) == mtls.Strict && peer.Identity(r) == "" {
+		// It came past the listener, or before mutual TLS was demanded.
+		w.Header().Set("Connection", "close")
+		mesh.WriteError(w, r, &mesh.Error{
+			Op: "istio", Flag: mesh.Denied, Status: http.StatusForbidden, Stage: mesh.NotSent, Details: "mutual_tls_required",
+		})
+		return
+	}
+	if now.verify != nil {
+		verified, err := now.verify(r)
+		if err != nil {
+			mesh.WriteError(w, r, unauthorized(err))
+			return
+		}
+		r = verified
+	}
+	d.next.ServeHTTP(w, r)
+}
+
+// unauthorized is the reply to a bad token, unless the verifier says another.
+func unauthorized(err error) error {
+	var said *mesh.Error
+	if errors.As(err, &said) {
+		return err
+	}
+	return &mesh.Error{
+		Op: "istio", Status: http.StatusUnauthorized, Stage: mesh.NotSent, Details: "jwt_authn_access_denied", Err: err,
+		Header: http.Header{"Www-Authenticate": {"Bearer"}},
+	}
+}
+
+// portServed is the port that a request's connection came to, zero if nothing
+// tells.
+func portServed(r *http.Request) uint16 {
+	if a, ok := r.Context().Value(http.LocalAddrContextKey).(*net.TCPAddr); ok {
+		return uint16(a.Port)
+	}
+	return 0
+}
+
+// served notes that a request came so far as to be tried.
+type served struct{ next http.Handler }
+
+// ServeHTTP implements http.Handler.
+func (s served) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if f := flow.Served(r); f != nil {
+		f.First.Begin()
+	}
+	s.next.ServeHTTP(w, r)
+}
+
+// anonymous takes away the header in which a caller in plain text could claim to
+// have a certificate.
+type anonymous struct{ next http.Handler }
+
+// ServeHTTP implements http.Handler.
+func (a anonymous) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	const claim = "X-Forwarded-Client-Cert"
+	if r.Header[claim] != nil {
+		r = r.WithContext(r.Context())
+		r.Header = maps.Clone(r.Header)
+		delete(r.Header, claim)
+	}
+	a.next.ServeHTTP(w, r)
+}
