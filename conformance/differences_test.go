@@ -16,14 +16,15 @@ import (
 
 // differences are the tests of what we do instead, by the names in DIFFERENCES.md.
 var differences = map[string]func(*testing.T){
-	"strict-schema":        unknownFieldsAreRefused,
-	"unknown-host":         unknownHostsAreRefusedUnlessSentOn,
-	"headers-of-the-proxy": headersAreLeftAlone,
-	"accidents-refused":    accidentsAreRefused,
-	"lost-warnings":        warningsAreKept,
-	"connection-permits":   nil, // upstream: TestTheLimitOnConnectionsLetsRequestsWait
-	"header-names":         nil, // net/http
-	"two-lengths":          nil, // net/http
+	"strict-schema":          unknownFieldsAreRefused,
+	"unknown-host":           unknownHostsAreRefusedUnlessSentOn,
+	"headers-of-the-proxy":   headersAreLeftAlone,
+	"accidents-refused":      accidentsAreRefused,
+	"fields-not-carried-out": clientsAreRefused,
+	"lost-warnings":          warningsAreKept,
+	"connection-permits":     nil, // upstream: TestTheLimitOnConnectionsLetsRequestsWait
+	"header-names":           nil, // net/http
+	"two-lengths":            nil, // net/http
 }
 
 var namedDifference = regexp.MustCompile(`(?m)^\| ([a-z][a-z-]+) \|`)
@@ -136,6 +137,20 @@ spec:
 	for f := range config.Findings() {
 		require.NotEqual(t, istio.CodeRefused, f.Code, "Istio accepts it")
 	}
+}
+
+func clientsAreRefused(t *testing.T) {
+	config, err := istio.Parse("mesh.yaml", strings.NewReader(`
+apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: {name: svc}
+spec:
+  host: svc
+  trafficPolicy: {proxyProtocol: {version: V2}}
+`))
+	require.NoError(t, err, "Istio accepts it")
+	_, err = istio.NewClient(config, istio.ClientConfig{})
+	require.ErrorContains(t, err, "mesh.yaml:7: DestinationRule default/svc: spec.trafficPolicy.proxyProtocol: is not carried out")
 }
 
 func warningsAreKept(t *testing.T) {
