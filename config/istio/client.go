@@ -10,6 +10,7 @@ import (
 	"github.com/sidecarless/mesh/config/internal/build"
 	"github.com/sidecarless/mesh/config/internal/plan"
 	"github.com/sidecarless/mesh/lb"
+	"github.com/sidecarless/mesh/mtls"
 )
 
 // A Workload is the process that uses the mesh, as the resources see it.
@@ -32,6 +33,10 @@ type ClientConfig struct {
 	// somebody else's business. What the resources say of connections and TLS has
 	// then no effect.
 	Transport http.RoundTripper
+
+	// Identity is the workload's, for destinations whose TLS mode is ISTIO_MUTUAL.
+	// Without one these are refused.
+	Identity *mtls.Identity
 
 	// Sinks are told of each request.
 	Sinks []access.Sink
@@ -80,7 +85,7 @@ func NewClient(c *Config, cc ClientConfig) (*Client, error) {
 			Namespace: cc.Workload.Namespace, Labels: cc.Workload.Labels, Locality: cc.Workload.Locality,
 		},
 		Dial: cc.Dial, Transport: cc.Transport, Sink: access.Join(cc.Sinks...), Unknown: cc.Unknown, ProxyHeaders: cc.ProxyHeaders,
-		FaultsInside: cc.FaultsInside, Rand: cc.Rand, Logger: cc.Logger,
+		FaultsInside: cc.FaultsInside, Rand: cc.Rand, Logger: cc.Logger, Identity: cc.Identity,
 	})
 	if err != nil {
 		return nil, err

@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/http"
 	"reflect"
+	"slices"
 	"strings"
 	"time"
 
@@ -82,7 +83,8 @@ func sameShape(a, b *plan.Target) bool {
 	return a.Port == b.Port && a.Service.Resolution == b.Service.Resolution &&
 		proto.Equal(p.LoadBalancer, q.LoadBalancer) && proto.Equal(p.ConnectionPool, q.ConnectionPool) &&
 		proto.Equal(p.OutlierDetection, q.OutlierDetection) && proto.Equal(p.TLS, q.TLS) &&
-		proto.Equal(p.RetryBudget, q.RetryBudget) && proto.Equal(a.Hash, b.Hash)
+		proto.Equal(p.RetryBudget, q.RetryBudget) && proto.Equal(a.Hash, b.Hash) &&
+		(p.TLS == nil || slices.Equal(a.Service.Identities(), b.Service.Identities()))
 }
 
 // RoundTrip implements http.RoundTripper.
@@ -135,7 +137,7 @@ func (u *update) upstreamConfig(name plan.Cluster, t *plan.Target) (upstream.Con
 	u.pool(&c, t)
 	u.balance(&c, t)
 	ejection(&c, t.Policy.OutlierDetection)
-	c.TLS = clientTLS(&l, t)
+	c.TLS = clientTLS(&l, t, u.mesh.options.Identity)
 	if last := u.mesh.options.Transport; last != nil {
 		c.Transport = last
 		c.Dial, c.TLS, c.Connections = nil, nil, upstream.Connections{}

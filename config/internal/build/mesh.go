@@ -19,6 +19,7 @@ import (
 	"github.com/sidecarless/mesh/internal/rawpath"
 	"github.com/sidecarless/mesh/match"
 	"github.com/sidecarless/mesh/mirror"
+	"github.com/sidecarless/mesh/mtls"
 	"github.com/sidecarless/mesh/rewrite"
 	"github.com/sidecarless/mesh/route"
 )
@@ -34,6 +35,7 @@ type Options struct {
 	FaultsInside bool                                                                 // draw faults for each attempt
 	Rand         func() uint64                                                        // nil: math/rand/v2
 	Logger       *slog.Logger                                                         // nil: silent
+	Identity     *mtls.Identity                                                       // the workload's; nil: none
 	Gateway      *Gateway                                                             // nil for a workload of the mesh
 }
 
@@ -60,6 +62,8 @@ type snapshot struct {
 	other http.RoundTripper
 	paths match.PathOptions
 	tls   map[uint16]*terminator // of a gateway: the ports with TLS
+	world *plan.World            // what it was made of
+	plan  *plan.Plan
 }
 
 // New makes a Mesh for a world of resources.

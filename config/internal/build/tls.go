@@ -11,10 +11,12 @@ import (
 
 	"github.com/sidecarless/mesh/config/internal/plan"
 	"github.com/sidecarless/mesh/internal/check"
+	"github.com/sidecarless/mesh/mtls"
+	"github.com/sidecarless/mesh/upstream"
 )
 
 // clientTLS carries out trafficPolicy.tls; nil is plain text.
-func clientTLS(l *check.List, t *plan.Target) *tls.Config {
+func clientTLS(l *check.List, t *plan.Target, identity *mtls.Identity) *tls.Config {
 	s := t.Policy.TLS
 	if s == nil || s.Mode == networking.ClientTLSSettings_DISABLE {
 		return nil
@@ -22,8 +24,7 @@ func clientTLS(l *check.List, t *plan.Target) *tls.Config {
 	sub := check.List{Prefix: "tls"}
 	defer func() { l.Include("", sub.Err()) }()
 	if s.Mode == networking.ClientTLSSettings_ISTIO_MUTUAL {
-		sub.Add("mode", s.Mode.String(), "is not carried out: the client has no identity")
-		return nil
+		return workloadTLS(&sub, t, identity)
 	}
 	c := &tls.Config{MinVersion: tls.VersionTLS12, ServerName: s.Sni, InsecureSkipVerify: s.InsecureSkipVerify.GetValue()}
 	if s.CaCertificates != "" && s.CaCertificates != "system" {
@@ -70,6 +71,41 @@ func (k *keyPair) read() error {
 func (k *keyPair) certificate(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
 	k.read()
 	return k.last.Load(), nil
+}
+
+// workloadTLS carries out the mode ISTIO_MUTUAL: with the workload's own certificate,
+// to servers that have one of the names given, or else that of a service account of
+// the target's endpoints, or else to any of the mesh.
+func workloadTLS(l *check.List, t *plan.Target, identity *mtls.Identity) *tls.Config {
+	if identity == nil {
+		l.Add("mode", t.Policy.TLS.Mode.String(), "needs an identity, and the client has none")
+		return nil
+	}
+	names := t.Policy.TLS.SubjectAltNames
+	if len(names) == 0 {
+		names = t.Service.Identities()
+	}
+	var accept []mtls.ID
+	for _, name := range names {
+		id, err := mtls.ParseID(name)
+		if err != nil {
+			l.Add("subjectAltNames", name, "is no name of a workload: %v", err)
+		}
+		accept = append(accept, id)
+	}
+	c := identity.Client(accept...)
+	c.ServerName = t.Policy.TLS.Sni
+	// A sidecar that takes plain text as well knows the mesh's TLS by this name.
+	c.NextProtos = []string{"istio"}
+	switch protocolOf(t.Policy.ConnectionPool.GetHttp().GetH2UpgradePolicy(), t.Port.Protocol) {
+	case upstream.HTTP2:
+		c.NextProtos = append(c.NextProtos, "h2")
+	case upstream.HTTP1:
+		c.NextProtos = append(c.NextProtos, "http/1.1")
+	default:
+		c.NextProtos = append(c.NextProtos, "h2", "http/1.1")
+	}
+	return c
 }
 
 // verifyNames accepts a server that has one of the names, in place of the name that
