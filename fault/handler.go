@@ -75,7 +75,7 @@ func reset(w http.ResponseWriter) {
 			below = t.NetConn()
 		}
 		if c, ok := below.(interface{ SetLinger(int) error }); ok {
-			c.SetLinger(0) //nolint:errcheck // without it the connection ends in a less drastic way
+			c.SetLinger(0) // without it the connection ends in a less drastic way
 		}
 		below.Close()
 	}
@@ -112,7 +112,7 @@ func (s *serving) WriteBody(p []byte) (written int, err error) {
 		if s.drips {
 			part = part[:min(int64(len(part)), s.pace.slice())]
 			if late := s.pace.spend(time.Now(), int64(len(part))); late > 0 {
-				http.NewResponseController(s).Flush() //nolint:errcheck // what cannot be flushed comes at the end
+				http.NewResponseController(s).Flush() // what cannot be flushed comes at the end
 				if err := sleep(s.ctx, late); err != nil {
 					return written, err
 				}
@@ -134,7 +134,7 @@ func (s *serving) WriteBody(p []byte) (written int, err error) {
 func (s *serving) breakOff() error {
 	if !s.broken {
 		s.broken = true
-		http.NewResponseController(s).Flush() //nolint:errcheck // the answer breaks anyway
+		http.NewResponseController(s).Flush() // the answer breaks anyway
 	}
 	return errCut
 }

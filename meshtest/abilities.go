@@ -189,13 +189,13 @@ func assertable(w http.ResponseWriter) (can []string) {
 // use does once whatever w can, in the order of [assertable].
 func use(w http.ResponseWriter) {
 	if r, ok := w.(io.ReaderFrom); ok {
-		r.ReadFrom(strings.NewReader("body")) //nolint:errcheck // seen by what arrives
+		r.ReadFrom(strings.NewReader("body")) // seen by what arrives
 	}
 	if f, ok := w.(http.Flusher); ok {
 		f.Flush()
 	}
 	if p, ok := w.(http.Pusher); ok {
-		p.Push("/style.css", nil) //nolint:errcheck // a fake
+		p.Push("/style.css", nil) // a fake
 	}
 	if h, ok := w.(http.Hijacker); ok {
 		if conn, _, err := h.Hijack(); err == nil {

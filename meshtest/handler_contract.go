@@ -42,7 +42,7 @@ var handlerContract = []struct {
 func serverAbilitiesKept(k *handlerCheck) {
 	seen := func(s *site, got *map[string]bool) {
 		if res := k.ask(context.Background(), s, "GET", nil, nil); res != nil {
-			finish(res) //nolint:errcheck // judged by other cases
+			finish(res) // judged by other cases
 		}
 		if !s.reached.Load() {
 			*got = nil
@@ -128,7 +128,7 @@ func servedRequestUntouched(k *handlerCheck) {
 	}
 	res := k.ask(context.Background(), k.serve(outer, handler), "POST", strings.NewReader("payload"), http.Header{"X-Two": {"a", "b"}})
 	if res != nil {
-		finish(res) //nolint:errcheck // judged by other cases
+		finish(res) // judged by other cases
 	}
 	for _, what := range changes {
 		k.failf("the request's %s was changed", what)
@@ -150,7 +150,7 @@ func eventsFlushed(k *handlerCheck) {
 		}
 	})
 	res := k.ask(context.Background(), s, "GET", nil, nil)
-	defer finish(res) //nolint:errcheck // judged below
+	defer finish(res) // judged below
 	if !s.reached.Load() {
 		return
 	}
@@ -186,9 +186,9 @@ func uploadStreams(k *handlerCheck) {
 	pr, pw := io.Pipe()
 	go func() {
 		defer pw.Close()
-		pw.Write(make([]byte, 4096)) //nolint:errcheck // ends with the reader
+		pw.Write(make([]byte, 4096)) // ends with the reader
 		if k.awaits(first, s) {
-			io.WriteString(pw, "rest") //nolint:errcheck // ends with the reader
+			io.WriteString(pw, "rest") // ends with the reader
 		}
 	}()
 	res := k.ask(context.Background(), s, "POST", pr, nil)
@@ -216,17 +216,17 @@ func fullDuplex(k *handlerCheck) {
 	go func() {
 		defer pw.Close()
 		if k.awaits(ready, s) {
-			io.WriteString(pw, "steady") //nolint:errcheck // ends with the reader
+			io.WriteString(pw, "steady") // ends with the reader
 		}
 	}()
 	res := k.ask(context.Background(), s, "POST", pr, nil)
 	defer pr.Close()
 	if res == nil || !s.reached.Load() {
-		finish(res) //nolint:errcheck // an answer of the layer
+		finish(res) // an answer of the layer
 		return
 	}
 	begun := make([]byte, len("ready "))
-	io.ReadFull(res.Body, begun) //nolint:errcheck // judged by what was read
+	io.ReadFull(res.Body, begun) // judged by what was read
 	close(ready)
 	if rest, err := finish(res); string(begun) != "ready " || rest != "steady" {
 		k.failf("the handler cannot answer while it reads: the caller gets %q and then %q (%v)", begun, rest, err)
@@ -241,7 +241,7 @@ func expectContinueServed(k *handlerCheck) {
 		t.ExpectContinueTimeout = k.patience
 	}
 	res := k.ask(ctx, s, "POST", strings.NewReader("payload"), http.Header{"Expect": {"100-continue"}})
-	finish(res) //nolint:errcheck // judged by other cases
+	finish(res) // judged by other cases
 	if asked && s.reached.Load() {
 		k.failf("the caller was asked for a body that the handler does not read")
 	}
@@ -262,7 +262,7 @@ func earlyHints(k *handlerCheck) {
 		},
 	})
 	res := k.ask(ctx, s, "GET", nil, nil)
-	finish(res) //nolint:errcheck // judged by other cases
+	finish(res) // judged by other cases
 	if !s.reached.Load() || res == nil {
 		return
 	}
@@ -344,7 +344,7 @@ func callerGone(k *handlerCheck) {
 		}
 	})
 	res := k.ask(ctx, s, "GET", nil, nil)
-	finish(res) //nolint:errcheck // an answer of the layer, or none
+	finish(res) // an answer of the layer, or none
 	if s.reached.Load() && !<-done {
 		k.failf("the caller has gone, and the handler's context goes on")
 	}
@@ -369,13 +369,13 @@ func hijack(k *handlerCheck) {
 			return
 		}
 		defer conn.Close()
-		buf.WriteString("HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\n") //nolint:errcheck // seen by what arrives
-		buf.Flush()                                                                                         //nolint:errcheck // likewise
-		io.Copy(conn, buf)                                                                                  //nolint:errcheck // until the caller closes
+		buf.WriteString("HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\n") // seen by what arrives
+		buf.Flush()                                                                                         // likewise
+		io.Copy(conn, buf)                                                                                  // until the caller closes
 	})
 	res := k.ask(context.Background(), s, "GET", nil, http.Header{"Connection": {"upgrade"}, "Upgrade": {"echo"}})
 	if !s.reached.Load() {
-		finish(res) //nolint:errcheck // an answer of the layer
+		finish(res) // an answer of the layer
 		return
 	}
 	if res == nil || res.StatusCode != http.StatusSwitchingProtocols {
@@ -385,7 +385,7 @@ func hijack(k *handlerCheck) {
 	defer res.Body.Close()
 	got := make([]byte, 4)
 	rw := res.Body.(io.ReadWriter)                                                                       // net/http's, for a 101
-	if !k.within(func() { io.WriteString(rw, "ping"); io.ReadFull(rw, got) }) || string(got) != "ping" { //nolint:errcheck // judged by what was read
+	if !k.within(func() { io.WriteString(rw, "ping"); io.ReadFull(rw, got) }) || string(got) != "ping" { // judged by what was read
 		k.failf("an upgraded connection does not echo: %q", got)
 	}
 }

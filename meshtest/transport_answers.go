@@ -57,7 +57,7 @@ func responseClosedEarly(k *transportCheck) {
 	if got.res == nil || !got.reached {
 		return
 	}
-	io.CopyN(io.Discard, got.res.Body, 10) //nolint:errcheck // judged by other cases
+	io.CopyN(io.Discard, got.res.Body, 10) // judged by other cases
 	got.res.Body.Close()
 	if !k.inTime(last.closed) {
 		k.failf("closing the answer does not close the body of the next layer")
@@ -79,7 +79,7 @@ func upgrade(k *transportCheck) {
 		k.failf("the body of a 101 is a %T, which cannot be written to", got.res.Body)
 		return
 	}
-	io.WriteString(rw, "from client") //nolint:errcheck // seen by what arrives
+	io.WriteString(rw, "from client") // seen by what arrives
 	if below.got() != "from client" {
 		k.failf("what the caller writes to an upgraded connection arrives as %q", below.got())
 	}
@@ -125,12 +125,12 @@ func responseStreams(k *transportCheck) {
 	got := k.send(request(context.Background(), "GET", nil), func(r *http.Request) (*http.Response, error) {
 		server.Go(func() {
 			defer pw.Close()
-			io.WriteString(pw, event1) //nolint:errcheck // ends with the reader
+			io.WriteString(pw, event1) // ends with the reader
 			if !k.inTime(first) {
 				k.failf("the caller does not get an event before the answer has ended")
 				return
 			}
-			io.WriteString(pw, event2) //nolint:errcheck // ends with the reader
+			io.WriteString(pw, event2) // ends with the reader
 		})
 		res := answer(r, 200, pr)
 		res.Header.Set("Content-Type", "text/event-stream")

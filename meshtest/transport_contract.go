@@ -89,7 +89,7 @@ func bodyClosedOnce(k *transportCheck) {
 		}},
 		"failed unread": {context.Background(), func(*http.Request) (*http.Response, error) { return nil, errInner }},
 		"failed halfway": {context.Background(), func(r *http.Request) (*http.Response, error) {
-			io.CopyN(io.Discard, r.Body, 3) //nolint:errcheck // the failure is the point
+			io.CopyN(io.Discard, r.Body, 3) // the failure is the point
 			return nil, errInner
 		}},
 		"ended before": {ended, func(r *http.Request) (*http.Response, error) { return nil, context.Cause(r.Context()) }},
@@ -117,7 +117,7 @@ func noBody(k *transportCheck) {
 				k.failf("%s: the next layer reads %q", name, got)
 			}
 			return answer(r, 204, http.NoBody), nil
-		}).finish() //nolint:errcheck // judged by other cases
+		}).finish() // judged by other cases
 	}
 }
 
@@ -220,9 +220,9 @@ func requestStreams(k *transportCheck) {
 	writer := make(chan struct{})
 	go func() {
 		defer close(writer)
-		pw.Write(make([]byte, 4096)) //nolint:errcheck // ends with the reader
+		pw.Write(make([]byte, 4096)) // ends with the reader
 		if k.inTime(first) {
-			pw.Write([]byte("rest")) //nolint:errcheck // ends with the reader
+			pw.Write([]byte("rest")) // ends with the reader
 		}
 		pw.Close()
 	}()
@@ -269,7 +269,7 @@ func panicPasses(k *transportCheck) {
 		reached = true
 		panic(bug{})
 	}}).RoundTrip(request(context.Background(), "GET", nil))
-	finish(res) //nolint:errcheck // an answer of the layer
+	finish(res) // an answer of the layer
 }
 
 func concurrent(k *transportCheck) {
@@ -285,7 +285,7 @@ func concurrent(k *transportCheck) {
 			r.Header.Set("X-Request-Id", id)
 			res, err := transport.RoundTrip(r)
 			if err != nil || res.Header.Get("X-Inner") == "" {
-				finish(res) //nolint:errcheck // an answer of the layer
+				finish(res) // an answer of the layer
 				return
 			}
 			if got, _ := finish(res); got != id+" and "+id {
