@@ -54,6 +54,9 @@ const (
 	grpcShift = 16 // the bit of grpc-status 0
 )
 
+// onAnyStatus are the conditions that an answer of any status can meet.
+const onAnyStatus = onGRPC | onStatusCodes | onAnswerHeaders | onRateLimited
+
 const onGRPC conditions = 0xffff << grpcShift
 
 // bit is the set of c alone, empty for an unknown word.
@@ -163,7 +166,7 @@ func anyFits(list []HeaderMatch, h http.Header) bool {
 // meets no other condition than the one for it.
 func (r *rules) ofAnswer(status int, h http.Header) Condition {
 	on := r.on
-	if on == 0 {
+	if on == 0 || status < 400 && on&onAnyStatus == 0 {
 		return ""
 	}
 	if len(h["X-Envoy-Ratelimited"]) > 0 {
