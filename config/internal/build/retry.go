@@ -1,6 +1,9 @@
 package build
 
 import (
+	"cmp"
+
+	mesh "istio.io/api/mesh/v1alpha1"
 	networking "istio.io/api/networking/v1alpha3"
 
 	"github.com/sidecarless/mesh/config/internal/plan"
@@ -20,17 +23,23 @@ const (
 	priorityEvery = 2
 )
 
+// Retries are the settings in force for a rule, and what they repeat.
+func Retries(rule *plan.Rule, m *mesh.MeshConfig) (settings *networking.HTTPRetry, on string) {
+	defaults := m.GetDefaultHttpRetryPolicy()
+	if defaults == nil {
+		defaults = &networking.HTTPRetry{Attempts: defaultAttempts}
+	}
+	settings = rule.Route.GetRetries()
+	if settings == nil {
+		settings = defaults
+	}
+	return settings, cmp.Or(settings.RetryOn, defaults.RetryOn, defaultRetryOn)
+}
+
 // retries is the policy of a rule for one of its destinations: exactly what Envoy
 // does, with Istio's defaults.
 func (u *update) retries(rule *plan.Rule, to *cluster) (*retry.Policy, error) {
-	defaults := u.world.Mesh.GetDefaultHttpRetryPolicy()
-	if defaults == nil {
-		defaults = &networking.HTTPRetry{Attempts: defaultAttempts, RetryOn: defaultRetryOn}
-	}
-	given := rule.Route.GetRetries()
-	if given == nil {
-		given = defaults
-	}
+	given, words := Retries(rule, u.world.Mesh)
 	c := retry.Config{
 		Attempts: int(given.Attempts), PerTry: given.PerTryTimeout.AsDuration(),
 		Unsafe: true, Overloaded: true, WaitOut: true, MaxRetryAfter: -1, MaxBody: maxReplayed,
@@ -40,13 +49,6 @@ func (u *update) retries(rule *plan.Rule, to *cluster) (*retry.Policy, error) {
 	}
 	if c.Attempts == 0 {
 		c.Attempts = -1 // zero is the default there
-	}
-	words := given.RetryOn
-	if words == "" {
-		words = defaults.RetryOn
-	}
-	if words == "" {
-		words = defaultRetryOn
 	}
 	var err error
 	if c.On, c.Statuses, err = retry.ParseOn(words); err != nil {

@@ -90,7 +90,9 @@ func (m *Mesh) plan(w *plan.World) (*plan.Plan, error) {
 
 // snapshot makes everything but changes nothing that is in use.
 func (u *update) snapshot() (*snapshot, error) {
-	s := &snapshot{ports: map[uint16]http.RoundTripper{}, paths: plan.PathOptions(u.world.Mesh)}
+	s := &snapshot{
+		ports: map[uint16]http.RoundTripper{}, paths: plan.PathOptions(u.world.Mesh), world: u.world, plan: u.plan,
+	}
 	for name, target := range u.plan.Clusters {
 		c, err := u.cluster(name, target)
 		if err != nil {
