@@ -3,6 +3,7 @@
 //
 //	mesh proxy   -f mesh.yaml -listen 127.0.0.1:15001
 //	mesh analyze mesh.yaml
+//	mesh explain -f mesh.yaml http://reviews.shop/v2
 package main
 
 import (
@@ -32,6 +33,8 @@ type command struct {
 var commands = []command{
 	{"proxy", "be the sidecar of a process on this machine", runProxy},
 	{"analyze", "say what is wrong with resources, without running them", runAnalyze},
+	{"explain", "say what would become of a request, and why", runExplain},
+	{"completion", "write a script for a shell to complete words", runCompletion},
 }
 
 func main() {
@@ -61,7 +64,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 func usage(w io.Writer) {
 	fmt.Fprintln(w, "usage: mesh COMMAND [flags]\n\ncommands:")
 	for _, c := range commands {
-		fmt.Fprintf(w, "  %-8s  %s\n", c.name, c.short)
+		fmt.Fprintf(w, "  %-10s  %s\n", c.name, c.short)
 	}
 	fmt.Fprintln(w, "\n`mesh COMMAND -h` tells its flags.")
 }
