@@ -57,7 +57,7 @@ func (b *Balancer) SetEndpoints(endpoints []Endpoint) error {
 // is an [*mesh.Error] with flag UH whose cause is a [*NoHostError].
 func (b *Balancer) Pick(q Query) (Lease, error) {
 	s := b.current.Load()
-	if q.Draw == 0 && s.draws {
+	if q.Draw == 0 && s.draws && !(q.Hashed && s.conf.consistent != nil) {
 		q.Draw = s.conf.rand()
 	}
 	if q.Now == 0 && s.conf.timed {
