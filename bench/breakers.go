@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"time"
 
 	"github.com/failsafe-go/failsafe-go/circuitbreaker"
 	"github.com/sony/gobreaker/v2"
@@ -9,6 +10,7 @@ import (
 
 	"github.com/sidecarless/mesh"
 	"github.com/sidecarless/mesh/breaker"
+	"github.com/sidecarless/mesh/limit"
 )
 
 // breakers are the benchmarks of one call that succeeds, and of limiters.
@@ -40,6 +42,10 @@ func breakers() []benchmark {
 		l := rate.NewLimiter(1e9, 1e9)
 		return func() { l.Allow() }
 	})
+	limited := op(func() func() {
+		l := made(limit.New(limit.Config{Rate: 1e9}))
+		return func() { l.Allow("", time.Now()) }
+	})
 	return []benchmark{
 		{name: "Breaker/ours", setup: ours},
 		{name: "Breaker/gobreaker", setup: gobreaker},
@@ -47,7 +53,9 @@ func breakers() []benchmark {
 		{name: "BreakerPar/ours-2", cpus: 2, setup: ours},
 		{name: "BreakerPar/gobreaker-2", cpus: 2, setup: gobreaker},
 		{name: "BreakerPar/failsafe-2", cpus: 2, setup: failsafe},
+		{name: "Limiter/ours", setup: limited},
 		{name: "Limiter/x-time-rate", setup: allow},
+		{name: "LimiterPar/ours-2", cpus: 2, setup: limited},
 		{name: "LimiterPar/x-time-rate-2", cpus: 2, setup: allow},
 	}
 }

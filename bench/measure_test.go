@@ -46,7 +46,7 @@ func TestTargetsNameBenchmarks(t *testing.T) {
 		names = append(names, b.name)
 	}
 	for _, target := range allTargets {
-		if kindOf(target.Ours) == "Macro" || target.Ours == "Limiter/ours" || target.Ours == "Server/ours-full" {
+		if kindOf(target.Ours) == "Macro" {
 			continue
 		}
 		for _, name := range []string{target.Ours, target.Against} {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/sidecarless/mesh"
 	"github.com/sidecarless/mesh/authz"
+	"github.com/sidecarless/mesh/limit"
 	"github.com/sidecarless/mesh/match"
 	"github.com/sidecarless/mesh/route"
 )
@@ -41,8 +42,8 @@ func servers() []benchmark {
 		"ours-match-fault-timeout": func() http.Handler {
 			return mesh.Chain(bound().Handler, matched, faults().Handler)(hello)
 		},
-		"ours-match-authz-fault-timeout": func() http.Handler {
-			return mesh.Chain(bound().Handler, guardedByMethod().Handler, matched, faults().Handler)(hello)
+		"ours-full": func() http.Handler {
+			return mesh.Chain(bound().Handler, made(limit.New(limit.Config{Rate: 1e9})).Handler, guardedByMethod().Handler, matched, faults().Handler)(hello)
 		},
 		"timeouthandler": func() http.Handler { return http.TimeoutHandler(hello, deadline, "") },
 		"reverseproxy": func() http.Handler {
