@@ -105,6 +105,7 @@ type Config struct {
 type Backoff struct {
 	Base time.Duration // zero is 25 ms
 	Max  time.Duration // zero is ten times Base
+	Min  time.Duration // no wait is shorter; zero is none
 }
 
 // A Hedge sends a request a second time when its answer is late, and takes the
@@ -193,6 +194,7 @@ func (c *Config) defaults(l *check.List) {
 	l.NotNegative("PerTry", c.PerTry)
 	l.NotNegative("Backoff.Base", c.Backoff.Base)
 	l.NotNegative("Backoff.Max", c.Backoff.Max)
+	l.NotNegative("Backoff.Min", c.Backoff.Min)
 	if c.Backoff.Base == 0 {
 		c.Backoff.Base = defaultBase
 		if c.Backoff.Max > 0 {

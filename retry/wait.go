@@ -27,7 +27,7 @@ func (r *rules) wait(a Attempt, draw uint64) (time.Duration, bool) {
 			}
 		}
 	}
-	wait := share(r.config.Backoff.interval(a.N), draw)
+	wait := max(share(r.config.Backoff.interval(a.N), draw), r.config.Backoff.Min)
 	return wait, r.config.WaitOut || a.fits(wait)
 }
 
