@@ -39,6 +39,10 @@ var examples = map[string][]string{
 		`error +\d+ x 200, \d+ x 500 FI`,
 		`production +9\d+ x 200`,
 	},
+	"gateway": {
+		`http://app\.example\.com/start +301  https://app\.example\.com/start\n`,
+		`https://app\.example\.com/api/users +200  api /users\n`, `https://other\.example\.com/ +no server`,
+	},
 	"header-routing": {
 		`end-user: jason +v2\n`, `x-region: us-east +us-version\n`, `x-region: eu-us-1 +v1\n`,
 		`User-Agent: Mobile Safari +mobile-optimized\n`,
@@ -70,6 +74,10 @@ var examples = map[string][]string{
 		`0/100 +v1 +0\.0 % +v2 100\.0 %`,
 		`requests sent, \d+ served, none failed\n`,
 		`Next: edit .*mesh\.yaml`,
+	},
+	"rate-limit": {
+		`200 OK +1\d +`, `429 Too Many Requests +\d\d +`,
+		`greedy  429 .*Retry-After: 1\n  / +greedy  200 OK`,
 	},
 	"retries-and-timeouts": {
 		`fails twice +200 +3 `, `always fails +503 +4 .*  URX\n`, `always hangs +504 +4 .*  URX,UT\n`,
