@@ -26,6 +26,7 @@ import (
 // names it, and keeps its connections and counters from one plan to the next.
 type cluster struct {
 	name     string
+	number   uint64 // unlike that of any other cluster, also of the same name
 	upstream *upstream.Upstream
 	budget   *retry.Budget // of the retries to it
 
@@ -58,7 +59,11 @@ func (u *update) cluster(name plan.Cluster, target *plan.Target) (*cluster, erro
 	if err != nil {
 		return nil, err
 	}
-	c := &cluster{name: name.String(), upstream: up, budget: budget, target: target, https: strings.HasPrefix(target.Port.Protocol, "HTTPS") || target.Port.Protocol == "TLS"}
+	u.mesh.serial++
+	c := &cluster{
+		name: name.String(), number: u.mesh.serial, upstream: up, budget: budget, target: target,
+		https: strings.HasPrefix(target.Port.Protocol, "HTTPS") || target.Port.Protocol == "TLS",
+	}
 	u.made = append(u.made, c)
 	return c, nil
 }

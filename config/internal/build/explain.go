@@ -40,7 +40,11 @@ type Target struct {
 // it is for people and not for the way of a request.
 func (m *Mesh) Explain(r *http.Request) (*Decision, error) {
 	s := m.now.Load()
-	d := &Decision{World: s.world, Refuse: s.plan.Refuse, Targets: map[plan.Cluster]Target{}}
+	p, err := m.plan(s.world)
+	if err != nil {
+		return nil, err
+	}
+	d := &Decision{World: s.world, Refuse: p.Refuse, Targets: map[plan.Cluster]Target{}}
 	if r.URL == nil || r.URL.Host == "" && r.Host == "" {
 		d.Malformed = "it names no host"
 		return d, nil
@@ -59,9 +63,9 @@ func (m *Mesh) Explain(r *http.Request) (*Decision, error) {
 		r = r.WithContext(r.Context())
 		r.URL = &u
 	}
-	hosts, known := s.plan.Ports[uint32(d.Port)]
+	hosts, known := p.Ports[uint32(d.Port)]
 	if !known {
-		hosts = s.plan.Other
+		hosts = p.Other
 	}
 	if err := d.choose(hosts, r); err != nil {
 		return nil, err

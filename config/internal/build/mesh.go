@@ -18,7 +18,6 @@ import (
 	"github.com/sidecarless/mesh/internal/flow"
 	"github.com/sidecarless/mesh/internal/rawpath"
 	"github.com/sidecarless/mesh/match"
-	"github.com/sidecarless/mesh/mirror"
 	"github.com/sidecarless/mesh/mtls"
 	"github.com/sidecarless/mesh/rewrite"
 	"github.com/sidecarless/mesh/route"
@@ -47,7 +46,9 @@ type Mesh struct {
 
 	mu       sync.Mutex // one update at a time
 	clusters map[plan.Cluster]*cluster
-	mirrors  []*mirror.Mirror
+	rules    map[content]prepared // those of the plan in force
+	prepared int                  // rules that the last update made
+	serial   uint64               // of the last cluster
 	closed   bool
 	changed  chan struct{} // closed when there is another set of clusters
 
@@ -63,7 +64,6 @@ type snapshot struct {
 	paths match.PathOptions
 	tls   map[uint16]*terminator // of a gateway: the ports with TLS
 	world *plan.World            // what it was made of
-	plan  *plan.Plan
 }
 
 // New makes a Mesh for a world of resources.
@@ -148,7 +148,7 @@ func (u *update) table(hosts []plan.VirtualHost) (http.RoundTripper, error) {
 		}
 		for j := range hosts[i].Rules {
 			rule := &hosts[i].Rules[j]
-			value, err := u.rule(rule)
+			value, err := u.ready(rule)
 			if err != nil {
 				u.problems.add(rule.Place.String(), err)
 				continue

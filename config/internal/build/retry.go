@@ -2,6 +2,7 @@ package build
 
 import (
 	"cmp"
+	"time"
 
 	mesh "istio.io/api/mesh/v1alpha1"
 	networking "istio.io/api/networking/v1alpha3"
@@ -68,5 +69,25 @@ func (u *update) retries(rule *plan.Rule, to *cluster) (*retry.Policy, error) {
 	if given.GetRetryRemoteLocalities().GetValue() {
 		c.OtherPriorities = priorityEvery
 	}
-	return retry.New(c)
+	key := policyKey{
+		to: to, on: words, attempts: c.Attempts, perTry: c.PerTry, base: c.Backoff.Base,
+		sameHost: c.SameHost, otherPriorities: c.OtherPriorities,
+	}
+	if p := u.policies[key]; p != nil {
+		return p, nil
+	}
+	p, err := retry.New(c)
+	u.policies[key] = p
+	return p, err
+}
+
+// A policyKey is all in which two policies of one client can differ: rules that
+// repeat alike share one.
+type policyKey struct {
+	to              *cluster
+	on              string
+	attempts        int
+	perTry, base    time.Duration
+	sameHost        bool
+	otherPriorities int
 }

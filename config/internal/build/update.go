@@ -4,9 +4,12 @@ import (
 	"errors"
 	"net/http"
 
+	networking "istio.io/api/networking/v1alpha3"
+
 	"github.com/sidecarless/mesh"
 	"github.com/sidecarless/mesh/config/internal/plan"
 	"github.com/sidecarless/mesh/mirror"
+	"github.com/sidecarless/mesh/retry"
 )
 
 // problems collects what is wrong with resources, each with its source.
@@ -36,7 +39,13 @@ type update struct {
 	problems problems
 	clusters map[plan.Cluster]*cluster // those of the plan, new and kept
 	made     []*cluster                // those that the plan adds
-	mirrors  []*mirror.Mirror          // of all its rules
+	rules    map[content]prepared      // those of the plan, new and kept
+	policies map[policyKey]*retry.Policy
+	mirrors  []*mirror.Mirror // those of new rules
+	prepared int              // how many rules are new
+
+	route      *networking.HTTPRoute // the last that was marshalled
+	routeBytes []byte
 }
 
 // Update takes a new world: all of it, or nothing if anything is wrong. Requests
@@ -52,7 +61,10 @@ func (m *Mesh) Update(w *plan.World) error {
 	if err != nil {
 		return err
 	}
-	u := &update{mesh: m, plan: p, world: w, clusters: map[plan.Cluster]*cluster{}}
+	u := &update{
+		mesh: m, plan: p, world: w, clusters: map[plan.Cluster]*cluster{},
+		rules: map[content]prepared{}, policies: map[policyKey]*retry.Policy{},
+	}
 	next, err := u.snapshot()
 	if err == nil {
 		err = u.commit()
@@ -67,8 +79,8 @@ func (m *Mesh) Update(w *plan.World) error {
 		return err
 	}
 	m.now.Store(next)
-	m.endCopies(m.mirrors)
-	m.mirrors = u.mirrors
+	m.endUnused(u.rules)
+	m.rules, m.prepared = u.rules, u.prepared
 	old := m.clusters
 	m.clusters = u.clusters
 	close(m.changed)
@@ -91,7 +103,7 @@ func (m *Mesh) plan(w *plan.World) (*plan.Plan, error) {
 // snapshot makes everything but changes nothing that is in use.
 func (u *update) snapshot() (*snapshot, error) {
 	s := &snapshot{
-		ports: map[uint16]http.RoundTripper{}, paths: plan.PathOptions(u.world.Mesh), world: u.world, plan: u.plan,
+		ports: map[uint16]http.RoundTripper{}, paths: plan.PathOptions(u.world.Mesh), world: u.world,
 	}
 	for name, target := range u.plan.Clusters {
 		c, err := u.cluster(name, target)
@@ -126,8 +138,10 @@ func (m *Mesh) Close() error {
 	defer m.mu.Unlock()
 	m.closed = true
 	m.end()
-	for _, one := range m.mirrors {
-		one.Close()
+	for _, rule := range m.rules {
+		for _, one := range rule.mirrors {
+			one.Close()
+		}
 	}
 	m.retiring.Wait()
 	var errs []error
