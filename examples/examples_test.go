@@ -30,7 +30,7 @@ var examples = map[string][]string{
 	"circuit-breaker": {
 		`warning: mesh\.yaml:19: .*consecutiveErrors: is withdrawn`,
 		`load -c 50 +100\.0% +0\.0%  500 x 200\n`,
-		`load -c 300 .*% .*%  \d+ x 200, \d+ x 503 UO\n`,
+		`load -c 200 .*% .*%  \d+ x 200, \d+ x 503 UO\n`,
 		`got \d+ of 600 requests until it was ejected`,
 	},
 	"fault-injection": {

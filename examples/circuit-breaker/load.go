@@ -4,6 +4,7 @@ import (
 	"io"
 	"net/http"
 	"sync/atomic"
+	"time"
 
 	"fortio.org/fortio/fhttp"
 	"fortio.org/fortio/periodic"
@@ -21,7 +22,8 @@ func load(mesh http.RoundTripper, connections, each int) (map[int]int64, error) 
 		HTTPOptions: fhttp.HTTPOptions{
 			URL:               "http://backend-service:8080/",
 			Resolve:           "127.0.0.1", // the name is the mesh's; fortio wants to look it up beforehand
-			DisableFastClient: true,        // net/http's client takes a Transport
+			HTTPReqTimeOut:    time.Minute,
+			DisableFastClient: true, // net/http's client takes a Transport
 			Transport:         func(http.RoundTripper) http.RoundTripper { return mesh },
 		},
 	})

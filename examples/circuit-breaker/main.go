@@ -59,7 +59,7 @@ func run() error {
 
 	// Up to 100 connections serve, 50 requests wait, and what comes on top is refused.
 	fmt.Println("\nfortio          200     503  status and flags")
-	for _, connections := range []int{50, 120, 300} {
+	for _, connections := range []int{50, 120, 200} {
 		codes, err := load(mesh, connections, 10)
 		if err != nil {
 			return err
