@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -12,17 +11,21 @@ import (
 	"os"
 	"os/signal"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
 	"github.com/sidecarless/mesh/access"
 	"github.com/sidecarless/mesh/config/forward"
 	"github.com/sidecarless/mesh/config/istio"
-	"github.com/sidecarless/mesh/lb"
 )
 
-// drainFor is how long requests under way may take to end after SIGTERM.
-const drainFor = 4 * time.Second
+// After SIGTERM requests under way may take this long to end, and then this long
+// to be logged.
+const (
+	drainFor  = 4 * time.Second
+	lastLines = 500 * time.Millisecond
+)
 
 // proxyFlags are the flags of `mesh proxy`.
 type proxyFlags struct {
@@ -35,6 +38,8 @@ type proxyFlags struct {
 	locality  string
 	log       string
 	format    string
+	app       appFlags
+	edge      gatewayFlags
 }
 
 func runProxy(ctx context.Context, args []string, _, stderr io.Writer) int {
@@ -42,34 +47,57 @@ func runProxy(ctx context.Context, args []string, _, stderr io.Writer) int {
 	f := flag.NewFlagSet("mesh proxy", flag.ContinueOnError)
 	f.SetOutput(stderr)
 	f.Usage = func() {
-		fmt.Fprint(stderr, "usage: mesh proxy -f PATH [-f PATH ...] [flags]\n\n"+
+		fmt.Fprint(stderr, "usage: mesh proxy -f PATH... [flags]\n\n"+
 			"Serves the requests of a process by the resources in PATH, a file, a folder or -, as its\n"+
 			"sidecar would: the Host header names the service. It reloads on SIGHUP and when a file\n"+
 			"changes, keeps the last good resources, and ends on SIGTERM.\n\n")
 		f.PrintDefaults()
 	}
-	f.Var(&p.files, "f", "resources: a `path` of a file or folder, or -; may be given again")
+	f.Var(&p.files, "f", "resources: the `path` of a file or folder, or -; more may follow")
 	f.StringVar(&p.listen, "listen", "127.0.0.1:15001", "`address` to listen on")
-	f.StringVar(&p.mode, "mode", "outbound", "outbound: the sidecar of a caller")
+	f.StringVar(&p.mode, "mode", "outbound", "outbound: the sidecar of a caller; inbound: that of a server; gateway: the edge of the mesh")
 	f.UintVar(&p.port, "port", 80, "service port that requests are for")
 	f.StringVar(&p.namespace, "namespace", "default", "namespace of the workload")
 	f.Var(&p.labels, "labels", "labels of the workload, `k=v,...`")
 	f.StringVar(&p.locality, "locality", "", "where the workload runs, `region/zone/subzone`")
 	f.StringVar(&p.log, "access-log", "", "`file` for a line for each request, or -")
 	f.StringVar(&p.format, "access-log-format", access.IstioText, "text or JSON with Envoy's `%COMMANDS%`")
-	if status, ok := parse(f, args); !ok {
-		return status
+	f.StringVar(&p.app.app, "app", "", "inbound: the application's `host:port`")
+	f.StringVar(&p.app.cert, "cert", "", "inbound: `file` of the workload's certificate")
+	f.StringVar(&p.app.key, "key", "", "inbound: `file` of its key")
+	f.StringVar(&p.app.ca, "ca", "", "inbound: `file` of the roots that the mesh trusts")
+	p.edge.register(f)
+	// More paths may follow the one of -f, and flags may follow those.
+	for args != nil {
+		if status, ok := parse(f, args); !ok {
+			return status
+		}
+		if args = nil; f.NArg() > 0 && len(p.files) > 0 {
+			p.files = append(p.files, f.Arg(0))
+			args = f.Args()[1:]
+		}
 	}
 	if len(p.files) == 0 || f.NArg() > 0 || p.port > 65535 {
-		fmt.Fprintln(stderr, "mesh proxy: -f is needed, -port is at most 65535, and there are no other arguments")
+		fmt.Fprintln(stderr, "mesh proxy: -f is needed, before any other path, and -port is at most 65535")
 		f.Usage()
 		return exitUsage
 	}
-	if p.mode != "outbound" {
-		fmt.Fprintf(stderr, "mesh proxy: -mode %s is not carried out; outbound is\n", p.mode)
+	var begin makeSide = p.outbound
+	switch p.mode {
+	case "outbound":
+	case "inbound":
+		begin = p.inbound
+		if err := p.app.check(); err != nil {
+			fmt.Fprintln(stderr, "mesh proxy:", err)
+			return exitUsage
+		}
+	case "gateway":
+		begin = p.gateway
+	default:
+		fmt.Fprintf(stderr, "mesh proxy: -mode %s is not carried out; outbound, inbound and gateway are\n", p.mode)
 		return exitUsage
 	}
-	if err := p.serve(ctx, stderr); err != nil {
+	if err := p.serve(ctx, begin, stderr); err != nil {
 		fmt.Fprintln(stderr, "mesh proxy:", err)
 		return exitFailed
 	}
@@ -77,7 +105,7 @@ func runProxy(ctx context.Context, args []string, _, stderr io.Writer) int {
 }
 
 // serve runs the proxy until SIGTERM or the end of ctx.
-func (p *proxyFlags) serve(ctx context.Context, stderr io.Writer) error {
+func (p *proxyFlags) serve(ctx context.Context, begin makeSide, stderr io.Writer) error {
 	ctx, stop := signal.NotifyContext(ctx, syscall.SIGTERM, os.Interrupt)
 	defer stop()
 	logger := slog.New(slog.NewTextHandler(stderr, nil))
@@ -86,36 +114,34 @@ func (p *proxyFlags) serve(ctx context.Context, stderr io.Writer) error {
 		return err
 	}
 	defer closeLog()
-	locality, err := lb.ParseLocality(p.locality)
-	if err != nil {
-		return err
-	}
 	config, err := istio.ParseFiles(p.files...)
 	if err != nil {
 		return err
 	}
-	client, err := istio.NewClient(config, istio.ClientConfig{
-		Workload:     istio.Workload{Namespace: p.namespace, Labels: p.labels, Locality: locality},
-		Sinks:        []access.Sink{sink},
-		ProxyHeaders: true,
-		Logger:       logger,
-	})
+	side, err := begin(config, sink, logger)
 	if err != nil {
 		return err
 	}
-	defer client.Close()
-	server := forward.Server(forward.New(forward.Config{Client: client, Port: uint16(p.port)}))
+	defer side.close()
+	var requests sync.WaitGroup
+	server := forward.Server(counted(&requests, side.handler))
+	server.Protocols.SetHTTP2(true)
 	server.ErrorLog = slog.NewLogLogger(logger.Handler(), slog.LevelDebug)
 	listener, err := net.Listen("tcp", p.listen)
 	if err != nil {
 		return err
 	}
 	running, cancel := context.WithCancel(ctx)
+	var background sync.WaitGroup
+	defer background.Wait()
 	defer cancel()
-	go client.Run(running)
-	go reload(running, p.files, config, client.Update, logger)
-	ended := make(chan error, 1)
-	go func() { ended <- server.Serve(forward.Listener(listener)) }()
+	background.Go(func() { side.run(running) })
+	background.Go(func() { reload(running, p.files, config, side.update, logger) })
+	ended := make(chan error, 2)
+	go func() { ended <- server.Serve(side.listener(listener)) }()
+	if side.further != nil {
+		go func() { ended <- server.Serve(side.further) }()
+	}
 	fmt.Fprintf(stderr, "mesh proxy: ready on %s\n", listener.Addr())
 	select {
 	case err := <-ended:
@@ -127,10 +153,28 @@ func (p *proxyFlags) serve(ctx context.Context, stderr io.Writer) error {
 	if err := server.Shutdown(drain); err != nil {
 		server.Close()
 	}
-	if err := <-ended; !errors.Is(err, http.ErrServerClosed) {
-		return err
+	<-ended
+	side.close()
+	// Each request writes its line of the log at its end.
+	finished := make(chan struct{})
+	go func() {
+		requests.Wait()
+		close(finished)
+	}()
+	select {
+	case <-finished:
+	case <-time.After(lastLines):
 	}
 	return nil
+}
+
+// counted is a handler whose requests can be waited for.
+func counted(requests *sync.WaitGroup, h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		requests.Add(1)
+		defer requests.Done()
+		h.ServeHTTP(w, r)
+	})
 }
 
 // openLog is a sink that writes to a file or to standard output.

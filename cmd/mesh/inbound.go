@@ -1,0 +1,114 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"net/http"
+
+	"github.com/sidecarless/mesh/access"
+	"github.com/sidecarless/mesh/config/forward"
+	"github.com/sidecarless/mesh/config/istio"
+	"github.com/sidecarless/mesh/lb"
+	"github.com/sidecarless/mesh/mtls"
+	"github.com/sidecarless/mesh/upstream"
+)
+
+// appFlags are the flags of a server's sidecar.
+type appFlags struct{ app, cert, key, ca string }
+
+// check reports what is wrong with the flags.
+func (a *appFlags) check() error {
+	if _, _, err := net.SplitHostPort(a.app); err != nil {
+		return errors.New("-mode inbound needs the application's address as -app HOST:PORT")
+	}
+	if all := a.cert != "" && a.key != "" && a.ca != ""; !all && a.cert+a.key+a.ca != "" {
+		return errors.New("-cert, -key and -ca belong together")
+	}
+	return nil
+}
+
+// inbound is the sidecar of a server.
+func (p *proxyFlags) inbound(config *istio.Config, sink access.Sink, logger *slog.Logger) (*side, error) {
+	identity, err := p.identity(config, logger)
+	if err != nil {
+		return nil, err
+	}
+	server, err := istio.NewServer(config, istio.ServerConfig{
+		Workload:     istio.Workload{Namespace: p.namespace, Labels: p.labels},
+		Identity:     identity,
+		Sinks:        []access.Sink{sink},
+		ProxyHeaders: true,
+	})
+	if err != nil {
+		return nil, err
+	}
+	app, err := newApplication(p.app.app)
+	if err != nil {
+		return nil, err
+	}
+	return &side{
+		handler:  forward.Door(server.Handler(forward.New(forward.Config{Client: app}))),
+		listener: func(l net.Listener) net.Listener { return server.Listener(forward.Listener(l)) },
+		update:   server.Update,
+		run: func(ctx context.Context) {
+			if identity != nil {
+				identity.Run(ctx) //nolint:errcheck // it ends with ctx
+			}
+		},
+		close: app.close,
+	}, nil
+}
+
+// identity is the workload's, nil without one.
+func (p *proxyFlags) identity(config *istio.Config, logger *slog.Logger) (*mtls.Identity, error) {
+	if p.app.cert == "" {
+		return nil, nil
+	}
+	m := config.MeshConfig().Spec
+	return mtls.New(mtls.Config{
+		CertFile: p.app.cert, KeyFile: p.app.key, RootsFile: p.app.ca,
+		TrustDomain: m.GetTrustDomain(), Aliases: m.GetTrustDomainAliases(), Logger: logger,
+	})
+}
+
+// An application is the process behind the sidecar. It is spoken to in the version
+// of HTTP that the caller speaks.
+type application struct{ http1, http2 *upstream.Upstream }
+
+func newApplication(addr string) (*application, error) {
+	open := func(p upstream.Protocol) (*upstream.Upstream, error) {
+		return upstream.New(upstream.Config{
+			Name: "application", Endpoints: []lb.Endpoint{{Addr: addr}}, NoRetry: true, NoEjection: true,
+			Connections: upstream.Connections{Protocol: p},
+		})
+	}
+	http1, err := open(upstream.HTTP1)
+	if err != nil {
+		return nil, err
+	}
+	http2, err := open(upstream.HTTP2)
+	if err != nil {
+		http1.Close()
+		return nil, err
+	}
+	return &application{http1, http2}, nil
+}
+
+// RoundTrip implements http.RoundTripper.
+func (a *application) RoundTrip(r *http.Request) (*http.Response, error) {
+	r = r.WithContext(r.Context())
+	u := *r.URL
+	u.Scheme = "http" // what the caller spoke ends here
+	r.URL = &u
+	if r.ProtoMajor == 2 {
+		return a.http2.RoundTrip(r)
+	}
+	return a.http1.RoundTrip(r)
+}
+
+func (a *application) close() {
+	a.http1.Close()
+	a.http2.Close()
+}
