@@ -10,6 +10,8 @@ import (
 	"strings"
 	"sync"
 
+	security "istio.io/api/security/v1beta1"
+
 	"github.com/sidecarless/mesh/access"
 	"github.com/sidecarless/mesh/config/forward"
 	"github.com/sidecarless/mesh/config/internal/build"
@@ -39,6 +41,13 @@ type GatewayConfig struct {
 	// Identity serves TLS in mode ISTIO_MUTUAL, which is refused without one.
 	Identity *mtls.Identity
 
+	// Providers, Tokens and TrustedHops are for AuthorizationPolicies and
+	// RequestAuthentications of the workload, as in [ServerConfig]. With zero hops
+	// the first client is the one that connects.
+	Providers   map[string]func(*http.Request) (bool, error)
+	Tokens      func([]*security.JWTRule) (func(*http.Request) (*http.Request, error), error)
+	TrustedHops int
+
 	// Dial makes connections to endpoints; nil is that of a [net.Dialer].
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 
@@ -59,11 +68,14 @@ type GatewayConfig struct {
 //	plain := &http.Server{Addr: ":80", Handler: gateway}
 //	secure := &http.Server{Addr: ":443", Handler: gateway, TLSConfig: gateway.TLSConfig(443)}
 //
-// A host that no route is for gets 404. Servers whose bind differs are not told
+// AuthorizationPolicies that select the workload hold here, too; PeerAuthentications
+// do not, since the servers say themselves which TLS they take. A host that no route
+// is for gets 404. Servers whose bind differs are not told
 // apart.
 type Gateway struct {
 	mesh     *build.Mesh
-	handlers sync.Map // of *http.Handler, by port
+	server   *Server  // who is let in
+	handlers sync.Map // of http.Handler, by port
 }
 
 // NewGateway makes a gateway of resources. The error lists everything that keeps
@@ -71,7 +83,12 @@ type Gateway struct {
 // protocols that are not HTTP's, certificates that cannot be had, and that there is
 // no Gateway for the workload.
 func NewGateway(c *Config, gc GatewayConfig) (*Gateway, error) {
-	if err := c.Err(); err != nil {
+	sc := ServerConfig{
+		Workload: gc.Workload, Identity: gc.Identity,
+		Providers: gc.Providers, Tokens: gc.Tokens, TrustedHops: gc.TrustedHops,
+	}
+	server, err := (&Server{config: sc, edge: true}).begin(c)
+	if err != nil {
 		return nil, err
 	}
 	m, err := build.New(c.world(), build.Options{
@@ -84,7 +101,7 @@ func NewGateway(c *Config, gc GatewayConfig) (*Gateway, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Gateway{mesh: m}, nil
+	return &Gateway{mesh: m, server: server}, nil
 }
 
 // ServeHTTP implements [http.Handler]. A request is one for the port on which it
@@ -110,7 +127,8 @@ func (g *Gateway) Handler(port uint16) http.Handler {
 	if h, ok := g.handlers.Load(port); ok {
 		return h.(http.Handler)
 	}
-	h, _ := g.handlers.LoadOrStore(port, edge{forward.New(forward.Config{Client: g.mesh, Port: port})})
+	next := forward.New(forward.Config{Client: g.mesh, Port: port})
+	h, _ := g.handlers.LoadOrStore(port, edge{door{g.server, g.server.authorizer.Handler(next)}})
 	return h.(http.Handler)
 }
 
@@ -126,10 +144,13 @@ func (g *Gateway) Ports() (plain, secure []uint16) { return g.mesh.Ports() }
 // Update takes new resources, all of them or none, and reads certificates again.
 // Requests under way end as they began.
 func (g *Gateway) Update(c *Config) error {
-	if err := c.Err(); err != nil {
+	if _, _, err := g.server.prepare(c); err != nil {
 		return err
 	}
-	return g.mesh.Update(c.world())
+	if err := g.mesh.Update(c.world()); err != nil {
+		return err
+	}
+	return g.server.Update(c)
 }
 
 // Run keeps endpoints current that are given by name, until ctx ends.

@@ -136,6 +136,8 @@ type caller struct {
 	cert    *tls.Certificate
 	version uint16
 	header  http.Header
+
+	sessions tls.ClientSessionCache
 }
 
 // get asks a port of the gateway.
@@ -147,7 +149,7 @@ func (s *site) get(port uint16, c caller) (*http.Response, string, error) {
 		DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
 			return new(net.Dialer).DialContext(ctx, network, s.addrs[port])
 		},
-		TLSClientConfig: &tls.Config{ServerName: c.name, MaxVersion: c.version},
+		TLSClientConfig: &tls.Config{ServerName: c.name, MaxVersion: c.version, ClientSessionCache: c.sessions},
 	}
 	if c.roots != nil {
 		scheme = "https"
@@ -455,4 +457,64 @@ func TestAHandlerFindsThePortByTheConnection(t *testing.T) {
 	require.Equal(t, 200, ask(15000, "app.example.com", &tls.ConnectionState{ServerName: "app.example.com"}))
 	require.Equal(t, 404, ask(443, "app.example.com", nil), "without TLS there is nothing on this port")
 	require.Nil(t, s.gateway.TLSConfig(80))
+}
+
+func TestPoliciesHoldAtTheEdge(t *testing.T) {
+	const policies = `
+---
+apiVersion: security.istio.io/v1
+kind: PeerAuthentication
+metadata: {name: default, namespace: istio-system}
+spec: {mtls: {mode: STRICT}}
+---
+apiVersion: security.istio.io/v1
+kind: AuthorizationPolicy
+metadata: {name: edge}
+spec:
+  selector: {matchLabels: {istio: ingressgateway}}
+  action: DENY
+  rules:
+  - to: [{operation: {paths: [/api/secret*]}}]
+  - from: [{source: {remoteIpBlocks: [10.6.6.6]}}]
+`
+	s := open(t, gatewayOf("{port: {number: 80, name: http, protocol: HTTP}, hosts: ['*']}")+routed("app.example.com")+policies, istio.GatewayConfig{})
+	require.Equal(t, 200, s.status(80, caller{}), "in plain text, as the Gateway says")
+	require.Equal(t, 403, s.status(80, caller{path: "/api/secret/1"}))
+	require.Equal(t, 403, s.status(80, caller{path: "/api/x/../secret"}))
+	require.Equal(t, 200, s.status(80, caller{header: http.Header{"X-Forwarded-For": {"10.6.6.6"}}}), "nobody vouches for the address")
+
+	allowed := strings.Replace(policies, "/api/secret*", "/none", 1)
+	require.NoError(t, s.gateway.Update(parsed(t, gatewayOf("{port: {number: 80, name: http, protocol: HTTP}, hosts: ['*']}")+routed("app.example.com")+allowed)))
+	require.Equal(t, 200, s.status(80, caller{path: "/api/secret/1"}))
+
+	_, err := istio.NewGateway(parsed(t, gatewayOf("{port: {number: 80, name: http, protocol: HTTP}, hosts: ['*']}")+`
+---
+apiVersion: security.istio.io/v1
+kind: RequestAuthentication
+metadata: {name: tokens}
+spec: {jwtRules: [{issuer: a, jwksUri: 'https://a/'}]}
+`), istio.GatewayConfig{Workload: istio.Workload{Labels: gatewayLabels}})
+	require.ErrorContains(t, err, "verifies tokens")
+}
+
+func TestASessionDoesNotOutliveTheRootsOfItsClient(t *testing.T) {
+	ca, clients := certtest.NewCA(), certtest.NewCA()
+	dir := folder(t, ca, "c", "app.example.com")
+	roots := filepath.Join(dir, "c", "ca.crt")
+	require.NoError(t, os.WriteFile(roots, clients.PEM, 0o600))
+	resources := gatewayOf(httpsServer("https", "app.example.com", "mode: MUTUAL, credentialName: c")) + routed("app.example.com")
+	s := open(t, resources, istio.GatewayConfig{CredentialDir: dir})
+	cache := tls.NewLRUClientSessionCache(1)
+	c := caller{roots: ca, cert: clientCert(t, clients, "spiffe://partner/client"), sessions: cache}
+	res, _, err := s.get(443, c)
+	require.NoError(t, err)
+	require.False(t, res.TLS.DidResume)
+	res, _, err = s.get(443, c)
+	require.NoError(t, err)
+	require.True(t, res.TLS.DidResume)
+
+	require.NoError(t, os.WriteFile(roots, certtest.NewCA().PEM, 0o600))
+	require.NoError(t, s.gateway.Update(parsed(t, resources)))
+	_, _, err = s.get(443, c)
+	require.Error(t, err)
 }

@@ -62,6 +62,7 @@ type ServerConfig struct {
 // [Server.Handler].
 type Server struct {
 	config     ServerConfig
+	edge       bool // of a gateway: Gateway resources say what PeerAuthentication says of other workloads
 	authorizer *authz.Authorizer
 	now        atomic.Pointer[admission]
 	update     sync.Mutex // one at a time
@@ -77,7 +78,11 @@ type admission struct {
 // them from being carried out: a server that could not keep out whom they keep out
 // does not start.
 func NewServer(c *Config, sc ServerConfig) (*Server, error) {
-	s := &Server{config: sc}
+	return (&Server{config: sc}).begin(c)
+}
+
+// begin takes the first resources.
+func (s *Server) begin(c *Config) (*Server, error) {
 	policies, next, err := s.prepare(c)
 	if err != nil {
 		return nil, err
@@ -119,6 +124,9 @@ func (s *Server) prepare(c *Config) (authz.Config, *admission, error) {
 		RequestAuthentications: planned(c.RequestAuthentications()),
 		AuthorizationPolicies:  planned(c.AuthorizationPolicies()),
 		Mesh:                   c.MeshConfig().Spec,
+	}
+	if s.edge {
+		w.PeerAuthentications = nil
 	}
 	to := inbound.Workload{Namespace: s.config.Workload.Namespace, Labels: s.config.Workload.Labels}
 	domains, errDomains := s.trustDomains(w)
