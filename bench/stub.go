@@ -23,8 +23,8 @@ func (emptyBody) Read([]byte) (int, error) { return 0, io.EOF }
 // Close implements io.Closer.
 func (emptyBody) Close() error { return nil }
 
-// ended is the error of a request whose context has ended.
-var ended = errors.New("the context has ended")
+// errEnded is the error of a request whose context has errEnded.
+var errEnded = errors.New("the context has errEnded")
 
 var answerHeader = http.Header{"Content-Type": {"text/plain"}}
 
@@ -33,7 +33,7 @@ var answerHeader = http.Header{"Content-Type": {"text/plain"}}
 func answer(r *http.Request, status int) (*http.Response, error) {
 	select {
 	case <-r.Context().Done():
-		return nil, ended
+		return nil, errEnded
 	default:
 	}
 	return &http.Response{StatusCode: status, Header: answerHeader, Body: emptyBody{}, ContentLength: -1, Request: r}, nil
