@@ -23,8 +23,8 @@ func (emptyBody) Read([]byte) (int, error) { return 0, io.EOF }
 // Close implements io.Closer.
 func (emptyBody) Close() error { return nil }
 
-// errEnded is the error of a request whose context has errEnded.
-var errEnded = errors.New("the context has errEnded")
+// errEnded is the error of a request whose context has ended.
+var errEnded = errors.New("the context has ended")
 
 var answerHeader = http.Header{"Content-Type": {"text/plain"}}
 
