@@ -63,7 +63,7 @@ func runAnalyze(_ context.Context, args []string, stdout, stderr io.Writer) int 
 var writers = map[string]func(io.Writer, []report) error{
 	"text": func(w io.Writer, reports []report) error {
 		for _, r := range reports {
-			if _, err := fmt.Fprintf(w, "%s [%s] (%s %s) %s\n", r.Level, r.Code, r.Origin, r.Reference, r.Message); err != nil {
+			if _, err := fmt.Fprintf(w, "%s [%s] (%s %s) %s\n", coloured(w, r.Level), r.Code, r.Origin, r.Reference, r.Message); err != nil {
 				return err
 			}
 		}
