@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	security "istio.io/api/security/v1beta1"
 
@@ -74,7 +75,8 @@ type GatewayConfig struct {
 // apart.
 type Gateway struct {
 	mesh     *build.Mesh
-	server   *Server  // who is let in
+	server   *Server // who is let in
+	logger   *slog.Logger
 	handlers sync.Map // of http.Handler, by port
 }
 
@@ -101,7 +103,7 @@ func NewGateway(c *Config, gc GatewayConfig) (*Gateway, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Gateway{mesh: m, server: server}, nil
+	return &Gateway{mesh: m, server: server, logger: gc.Logger}, nil
 }
 
 // ServeHTTP implements [http.Handler]. A request is one for the port on which it
@@ -153,8 +155,39 @@ func (g *Gateway) Update(c *Config) error {
 	return g.server.Update(c)
 }
 
-// Run keeps endpoints current that are given by name, until ctx ends.
-func (g *Gateway) Run(ctx context.Context) error { return g.mesh.Run(ctx) }
+// certificatesEvery is how often Run looks for new certificates.
+const certificatesEvery = 10 * time.Second
+
+// Run keeps current, until ctx ends, the endpoints that are given by name and the
+// certificates. While new certificates are not good the old ones stay.
+func (g *Gateway) Run(ctx context.Context) error {
+	var watch sync.WaitGroup
+	defer watch.Wait()
+	watch.Go(func() { g.watchCertificates(ctx) })
+	return g.mesh.Run(ctx)
+}
+
+// watchCertificates reports each failure once.
+func (g *Gateway) watchCertificates(ctx context.Context) {
+	tick := time.NewTicker(certificatesEvery)
+	defer tick.Stop()
+	said := ""
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		now := ""
+		if err := g.mesh.RefreshTLS(); err != nil {
+			now = err.Error()
+		}
+		if now != said && now != "" && g.logger != nil {
+			g.logger.Error("new certificates are not used, the last good ones stay in force", "err", now)
+		}
+		said = now
+	}
+}
 
 // Close ends all connections to endpoints, those in use included.
 func (g *Gateway) Close() error { return g.mesh.Close() }

@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"io"
 	"log"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -19,6 +20,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -517,4 +520,57 @@ func TestASessionDoesNotOutliveTheRootsOfItsClient(t *testing.T) {
 	require.NoError(t, s.gateway.Update(parsed(t, resources)))
 	_, _, err = s.get(443, c)
 	require.Error(t, err)
+}
+
+func TestCertificatesRotateWhileTheGatewayRuns(t *testing.T) {
+	ca := certtest.NewCA()
+	issue := func() istio.Credential {
+		cert, key := ca.Issue("spiffe://cluster.local/ns/a/sa/b", func(c *x509.Certificate) { c.DNSNames = []string{"app.example.com"} })
+		return istio.Credential{Certificate: cert, Key: key}
+	}
+	synctest.Test(t, func(t *testing.T) {
+		one, two := issue(), issue()
+		current := one
+		var said strings.Builder
+		g, err := istio.NewGateway(parsed(t, gatewayOf(httpsServer("https", "app.example.com", "mode: SIMPLE, credentialName: c"))), istio.GatewayConfig{
+			Workload:    istio.Workload{Labels: gatewayLabels},
+			Credentials: func(string) (istio.Credential, error) { return current, nil },
+			Logger:      slog.New(slog.NewTextHandler(&said, nil)),
+		})
+		require.NoError(t, err)
+		defer g.Close()
+		ctx, stop := context.WithCancel(t.Context())
+		ended := make(chan error)
+		go func() { ended <- g.Run(ctx) }()
+		served := func() *tls.Config {
+			c, err := g.TLSConfig(443).GetConfigForClient(&tls.ClientHelloInfo{ServerName: "app.example.com"})
+			require.NoError(t, err)
+			return c
+		}
+		shows := func(want istio.Credential) {
+			block, _ := pem.Decode(want.Certificate)
+			require.Equal(t, block.Bytes, served().Certificates[0].Certificate[0])
+		}
+		later := func() {
+			time.Sleep(11 * time.Second)
+			synctest.Wait()
+		}
+		before := served()
+		later()
+		require.Same(t, before, served(), "nothing has changed")
+
+		current = two
+		later()
+		shows(two)
+		current = istio.Credential{Certificate: one.Certificate, Key: two.Key}
+		later()
+		later()
+		shows(two)
+		require.Equal(t, 1, strings.Count(said.String(), "the last good ones stay in force"))
+		current = one
+		later()
+		shows(one)
+		stop()
+		require.ErrorIs(t, <-ended, context.Canceled)
+	})
 }

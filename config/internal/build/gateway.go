@@ -1,7 +1,9 @@
 package build
 
 import (
+	"crypto/sha256"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"maps"
 	"net/http"
@@ -9,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/sidecarless/mesh"
+	"github.com/sidecarless/mesh/config/internal/plan"
 	"github.com/sidecarless/mesh/mtls"
 )
 
@@ -28,7 +31,9 @@ type terminator struct{ byName map[string]*secure }
 
 // A secure is one server of such a port.
 type secure struct {
+	server *plan.Server
 	config *tls.Config
+	digest [sha256.Size]byte // of the certificates
 	rules  http.RoundTripper
 }
 
@@ -77,8 +82,8 @@ func (u *update) serve(s *snapshot) {
 			s.ports[port] = rules
 			continue
 		}
-		config, err := u.mesh.options.Gateway.serverTLS(server.TLS)
-		if err != nil {
+		one := &secure{server: server, rules: rules}
+		if one.config, one.digest, err = u.mesh.options.Gateway.serverTLS(server.TLS); err != nil {
 			u.problems.add(server.Source, err)
 			continue
 		}
@@ -87,9 +92,45 @@ func (u *update) serve(s *snapshot) {
 			s.ports[port] = s.tls[port]
 		}
 		for _, name := range server.Names {
-			s.tls[port].byName[name] = &secure{config, rules}
+			s.tls[port].byName[name] = one
 		}
 	}
+}
+
+// RefreshTLS reads the certificates of a gateway again. If any of them is not good,
+// all stay as they are.
+func (m *Mesh) RefreshTLS() error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	now := m.now.Load()
+	next := *now
+	next.ports, next.tls = maps.Clone(now.ports), map[uint16]*terminator{}
+	changed := false
+	read := map[*secure]*secure{}
+	var wrong problems
+	for port, t := range now.tls {
+		fresh := &terminator{map[string]*secure{}}
+		next.tls[port], next.ports[port] = fresh, fresh
+		for name, old := range t.byName {
+			if read[old] == nil {
+				config, digest, err := m.options.Gateway.serverTLS(old.server.TLS)
+				wrong.add(old.server.Source, err)
+				read[old] = old // which keeps its sessions
+				if digest != old.digest {
+					read[old] = &secure{old.server, config, digest, old.rules}
+					changed = true
+				}
+			}
+			fresh.byName[name] = read[old]
+		}
+	}
+	if err := errors.Join(wrong.errs...); err != nil {
+		return err
+	}
+	if changed {
+		m.now.Store(&next)
+	}
+	return nil
 }
 
 // TLS is the configuration of a listener on a gateway's port, which follows

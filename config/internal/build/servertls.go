@@ -7,6 +7,8 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"errors"
+	"fmt"
+	"hash"
 	"os"
 	"slices"
 	"strings"
@@ -16,9 +18,24 @@ import (
 	"github.com/sidecarless/mesh/internal/check"
 )
 
-// serverTLS carries out the tls of a Gateway's server that ends it.
-func (g *Gateway) serverTLS(s *networking.ServerTLSSettings) (*tls.Config, error) {
-	l := check.List{Prefix: "tls"}
+// A tlsReader reads what the tls of a server names. It sums up what it has read, so
+// that a change can be told, and collects what is wrong.
+type tlsReader struct {
+	*Gateway
+	check.List
+	sum hash.Hash
+}
+
+// serverTLS carries out the tls of a Gateway's server that ends it. The digest is of
+// all that was read for it.
+func (g *Gateway) serverTLS(s *networking.ServerTLSSettings) (c *tls.Config, digest [sha256.Size]byte, err error) {
+	l := tlsReader{g, check.List{Prefix: "tls"}, sha256.New()}
+	c = l.config(s)
+	l.sum.Sum(digest[:0])
+	return c, digest, l.Err()
+}
+
+func (l *tlsReader) config(s *networking.ServerTLSSettings) *tls.Config {
 	c := &tls.Config{
 		NextProtos:   []string{"h2", "http/1.1"},
 		MinVersion:   versionOf(s.MinProtocolVersion, tls.VersionTLS12),
@@ -29,15 +46,15 @@ func (g *Gateway) serverTLS(s *networking.ServerTLSSettings) (*tls.Config, error
 		l.Add("minProtocolVersion", s.MinProtocolVersion.String(), "is above maxProtocolVersion")
 	}
 	if s.Mode == networking.ServerTLSSettings_ISTIO_MUTUAL {
-		if g.Identity == nil {
+		if l.Identity == nil {
 			l.Add("mode", s.Mode.String(), "is not carried out: the gateway has no identity")
-			return nil, l.Err()
+			return nil
 		}
-		i := g.Identity.Server()
+		i := l.Identity.Server()
 		i.NextProtos, i.MinVersion, i.MaxVersion, i.CipherSuites = c.NextProtos, c.MinVersion, c.MaxVersion, c.CipherSuites
-		return i, l.Err()
+		return i
 	}
-	credentials := g.credentials(&l, s)
+	credentials := l.credentials(s)
 	for _, k := range credentials {
 		pair, err := tls.X509KeyPair(k.Certificate, k.Key)
 		if err != nil {
@@ -46,12 +63,9 @@ func (g *Gateway) serverTLS(s *networking.ServerTLSSettings) (*tls.Config, error
 		c.Certificates = append(c.Certificates, pair)
 	}
 	if s.Mode != networking.ServerTLSSettings_SIMPLE {
-		g.clients(&l, c, s, credentials)
+		l.clients(c, s, credentials)
 	}
-	if err := l.Err(); err != nil {
-		return nil, err
-	}
-	return c, nil
+	return c
 }
 
 // A credential is a Credential and where it was named.
@@ -61,18 +75,18 @@ type credential struct {
 }
 
 // credentials are those that a server names. What cannot be had is reported.
-func (g *Gateway) credentials(l *check.List, s *networking.ServerTLSSettings) []credential {
+func (l *tlsReader) credentials(s *networking.ServerTLSSettings) []credential {
 	var all []credential
 	names, field := s.CredentialNames, "credentialNames"
 	if s.CredentialName != "" {
 		names, field = []string{s.CredentialName}, "credentialName"
 	}
 	for _, name := range names {
-		all = append(all, credential{g.named(l, field, name), field, name})
+		all = append(all, credential{l.named(field, name), field, name})
 	}
 	file := func(certificate, key string) {
 		all = append(all, credential{
-			Credential{Certificate: read(l, "serverCertificate", certificate), Key: read(l, "privateKey", key)},
+			Credential{Certificate: l.read("serverCertificate", certificate), Key: l.read("privateKey", key)},
 			"serverCertificate", certificate,
 		})
 	}
@@ -89,44 +103,53 @@ func (g *Gateway) credentials(l *check.List, s *networking.ServerTLSSettings) []
 }
 
 // named is the credential of a name.
-func (g *Gateway) named(l *check.List, field, name string) Credential {
-	if g.Credential == nil {
+func (l *tlsReader) named(field, name string) Credential {
+	if l.Credential == nil {
 		l.Add(field, name, "is not known: the gateway was given no source of credentials")
 		return Credential{}
 	}
-	c, err := g.Credential(name)
+	c, err := l.Credential(name)
 	if err != nil {
 		l.Add(field, name, "cannot be had: %v", err)
 	}
+	l.note(c.Certificate, c.Key, c.Roots)
 	return c
 }
 
-func read(l *check.List, field, name string) []byte {
+func (l *tlsReader) read(field, name string) []byte {
 	pem, err := os.ReadFile(name)
 	if err != nil {
 		l.Add(field, name, "cannot be read: %v", err)
 	}
+	l.note(pem)
 	return pem
+}
+
+func (l *tlsReader) note(read ...[]byte) {
+	for _, b := range read {
+		fmt.Fprintf(l.sum, "%d:%s", len(b), b)
+	}
 }
 
 // clients makes c ask for clients' certificates, which OPTIONAL_MUTUAL lets them
 // leave out.
-func (g *Gateway) clients(l *check.List, c *tls.Config, s *networking.ServerTLSSettings, credentials []credential) {
+func (l *tlsReader) clients(c *tls.Config, s *networking.ServerTLSSettings, credentials []credential) {
 	var roots []byte
 	field := "caCertificates"
 	switch {
 	case s.CaCertCredentialName != "":
 		field = "caCertCredentialName"
-		roots = g.named(l, field, s.CaCertCredentialName).Roots
+		roots = l.named(field, s.CaCertCredentialName).Roots
 	case s.CaCertificates != "":
-		roots = read(l, field, s.CaCertificates)
+		roots = l.read(field, s.CaCertificates)
 	default:
 		for _, k := range credentials {
 			field = k.field
-			if len(k.Roots) == 0 && g.Credential != nil {
+			if len(k.Roots) == 0 && l.Credential != nil {
 				// Secrets may keep them apart, under this name.
-				apart, _ := g.Credential(k.name + "-cacert")
+				apart, _ := l.Credential(k.name + "-cacert")
 				k.Roots = apart.Roots
+				l.note(k.Roots)
 			}
 			roots = append(roots, k.Roots...)
 		}
