@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"log"
 	"net"
 	"net/http"
 	"strings"
@@ -47,17 +48,18 @@ func (c *Case) Play(ctx context.Context) (map[int][]*Outcome, error) {
 	}
 	defer s.stop()
 	records := &records{byID: map[string]*access.Record{}}
-	handler, stop, err := c.proxy(s, records.add)
+	proxy, err := c.sidecar(s, records.add)
 	if err != nil {
 		return nil, err
 	}
-	defer stop()
+	defer proxy.stop()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, err
 	}
-	server := forward.Server(handler)
-	go server.Serve(forward.Listener(listener))
+	server := forward.Server(proxy.handler)
+	server.ErrorLog = log.New(io.Discard, "", 0)
+	go server.Serve(proxy.listener(listener))
 	defer server.Close()
 
 	all := map[int][]*Outcome{}
@@ -68,7 +70,7 @@ func (c *Case) Play(ctx context.Context) (map[int][]*Outcome, error) {
 		if step.Request == nil {
 			continue
 		}
-		all[i] = step.play(ctx, i, listener.Addr().String())
+		all[i] = step.play(ctx, i, func() (net.Conn, error) { return proxy.dial(listener.Addr().String(), step.Identity) })
 		for k, o := range all[i] {
 			o.Record = records.wait(ctx, requestID(i, k))
 		}
@@ -83,15 +85,26 @@ func (c *Case) Play(ctx context.Context) (map[int][]*Outcome, error) {
 	return all, nil
 }
 
-// proxy is the sidecar of the case.
-func (c *Case) proxy(s *servers, sink access.Sink) (http.Handler, func(), error) {
+// A sidecar is the proxy of a case and how its callers reach it.
+type sidecar struct {
+	handler  http.Handler
+	listener func(net.Listener) net.Listener
+	dial     func(address, identity string) (net.Conn, error)
+	stop     func()
+}
+
+// sidecar is the one that the case is about: of the client, or of the server.
+func (c *Case) sidecar(s *servers, sink access.Sink) (*sidecar, error) {
 	config, err := istio.Parse(c.Name+".yaml", strings.NewReader(c.resources()))
 	if err != nil {
-		return nil, nil, err
+		return nil, err
+	}
+	if c.Inbound != nil {
+		return c.inbound(config, s, sink)
 	}
 	locality, err := lb.ParseLocality(c.Client.Locality)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	client, err := istio.NewClient(config, istio.ClientConfig{
 		Workload:     istio.Workload{Namespace: c.Client.Namespace, Labels: c.Client.Labels, Locality: locality},
@@ -100,9 +113,14 @@ func (c *Case) proxy(s *servers, sink access.Sink) (http.Handler, func(), error)
 		ProxyHeaders: true,
 	})
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	return forward.New(forward.Config{Client: client, Port: c.Port}), func() { client.Close() }, nil
+	return &sidecar{
+		handler:  forward.New(forward.Config{Client: client, Port: c.Port}),
+		listener: forward.Listener,
+		dial:     func(address, _ string) (net.Conn, error) { return net.Dial("tcp", address) },
+		stop:     func() { client.Close() },
+	}, nil
 }
 
 // records keeps what the access log tells.
@@ -134,7 +152,7 @@ func (r *records) wait(ctx context.Context, id string) *access.Record {
 func requestID(step, n int) string { return fmt.Sprintf("r%d-%d", step, n) }
 
 // play sends the requests of a step.
-func (s *Step) play(ctx context.Context, number int, address string) []*Outcome {
+func (s *Step) play(ctx context.Context, number int, dial func() (net.Conn, error)) []*Outcome {
 	n := max(1, s.Repeat)
 	if s.Keys != nil {
 		n = s.Keys.N
@@ -149,7 +167,7 @@ func (s *Step) play(ctx context.Context, number int, address string) []*Outcome 
 		tokens <- struct{}{}
 		wg.Go(func() {
 			defer func() { <-tokens }()
-			outcomes[k] = send(address, s.text(k, requestID(number, k)), s.Request.method())
+			outcomes[k] = send(dial, s.text(k, requestID(number, k)), s.Request.method())
 		})
 	}
 	wg.Wait()
@@ -204,11 +222,11 @@ func (s *Step) text(k int, id string) []byte {
 }
 
 // send sends one request over a connection of its own and reads the answer.
-func send(address string, text []byte, method string) (o *Outcome) {
+func send(dial func() (net.Conn, error), text []byte, method string) (o *Outcome) {
 	o = &Outcome{Header: http.Header{}}
 	began := time.Now()
 	defer func() { o.Elapsed = time.Since(began) }()
-	conn, err := net.Dial("tcp", address)
+	conn, err := dial()
 	if err != nil {
 		o.Err = err
 		return o
