@@ -16,4 +16,11 @@
 // [Config.Warnings]. What Istio accepts although it can never work, such as a
 // redirect with status 304, is refused with a code of our own, so that Istio's
 // verdict stays readable, see [Finding].
+//
+// # Reloading and explaining
+//
+// A [Watcher] hands changed files on to [Client.Update], all of them or none.
+// [Client.Explain] says what becomes of a request: the rule for it, why earlier
+// ones do not match, the destinations with their endpoints, and every setting with
+// the file and line it comes from.
 package istio
