@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
+	"sync"
 	"sync/atomic"
 
 	"google.golang.org/grpc/balancer"
@@ -90,12 +92,16 @@ func grpcPicker(n int, name, config string) balancer.Picker {
 type fakeClient struct {
 	balancer.ClientConn
 	picker atomic.Pointer[balancer.Picker]
-	conns  []*fakeConn
+
+	mu    sync.Mutex // a ring makes connections on goroutines of its own
+	conns []*fakeConn
 }
 
 // NewSubConn implements balancer.ClientConn.
 func (c *fakeClient) NewSubConn(_ []resolver.Address, o balancer.NewSubConnOptions) (balancer.SubConn, error) {
 	conn := &fakeConn{listen: o.StateListener}
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	c.conns = append(c.conns, conn)
 	return conn, nil
 }
@@ -108,7 +114,10 @@ func (*fakeClient) Target() string { return "reviews.example" }
 
 // settle makes the connections ready that were asked for.
 func (c *fakeClient) settle() {
-	for _, conn := range c.conns {
+	c.mu.Lock()
+	conns := slices.Clone(c.conns)
+	c.mu.Unlock()
+	for _, conn := range conns {
 		if conn.asked.Load() && !conn.isReady {
 			conn.isReady = true
 			conn.listen(balancer.SubConnState{ConnectivityState: connectivity.Connecting})
@@ -121,6 +130,8 @@ func (c *fakeClient) settle() {
 }
 
 func (c *fakeClient) ready() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	n := 0
 	for _, conn := range c.conns {
 		if conn.isReady {
