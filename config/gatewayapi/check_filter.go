@@ -3,6 +3,7 @@ package gatewayapi
 import (
 	"regexp"
 	"slices"
+	"strings"
 
 	"go.yaml.in/yaml/v3"
 
@@ -103,8 +104,8 @@ func (d filterCheck) filter(p *manifest.Path, f *Filter) {
 		set         bool
 		check       func(*manifest.Path)
 	}{
-		{filterRequestHeaders, "requestHeaderModifier", f.RequestHeaderModifier != nil, func(p *manifest.Path) { d.headers(p, f.RequestHeaderModifier) }},
-		{filterResponseHeaders, "responseHeaderModifier", f.ResponseHeaderModifier != nil, func(p *manifest.Path) { d.headers(p, f.ResponseHeaderModifier) }},
+		{filterRequestHeaders, "requestHeaderModifier", f.RequestHeaderModifier != nil, func(p *manifest.Path) { d.headers(p, f.RequestHeaderModifier, true) }},
+		{filterResponseHeaders, "responseHeaderModifier", f.ResponseHeaderModifier != nil, func(p *manifest.Path) { d.headers(p, f.ResponseHeaderModifier, false) }},
 		{filterMirror, "requestMirror", f.RequestMirror != nil, func(p *manifest.Path) { d.mirror(p, f.RequestMirror) }},
 		{filterExtension, "extensionRef", f.ExtensionRef != nil, func(p *manifest.Path) { d.notCarriedOut(p) }},
 		{filterRedirect, "requestRedirect", f.RequestRedirect != nil, func(p *manifest.Path) { d.redirect(p, f.RequestRedirect) }},
@@ -138,22 +139,40 @@ func (d filterCheck) notCarriedOut(p *manifest.Path) {
 	d.warn(p, nil, "is not carried out: requests that it applies to are answered with 500, since a filter must not be left out")
 }
 
-func (d filterCheck) headers(p *manifest.Path, m *HeaderModifier) {
-	for field, list := range map[string][]Header{"set": m.Set, "add": m.Add} {
-		at := p.Field(field)
-		d.size(at, len(list), maxItems)
-		for i, h := range list {
+func (d filterCheck) headers(p *manifest.Path, m *HeaderModifier, request bool) {
+	hosts := 0
+	for _, group := range []struct {
+		field string
+		list  []Header
+	}{{"set", m.Set}, {"add", m.Add}} {
+		at := p.Field(group.field)
+		d.size(at, len(group.list), maxItems)
+		for i, h := range group.list {
 			d.token(at.At(i).Field("name"), h.Name)
-			if h.Value == "" || len(h.Value) > maxValue {
-				d.refuse(at.At(i).Field("value"), nil, "must have 1 to %d bytes", maxValue)
+			value := at.At(i).Field("value")
+			switch {
+			case h.Value == "" || len(h.Value) > maxValue:
+				d.refuse(value, nil, "must have 1 to %d bytes", maxValue)
+			case strings.ContainsFunc(h.Value, func(c rune) bool { return c < ' ' && c != '\t' || c == 0x7f }):
+				d.refuse(value, h.Value, "must not hold control characters")
+			case !isHost(h.Name):
+			case !request, hosts > 0, strings.ContainsAny(h.Value, " \t/"):
+				d.refuse(value, h.Value, "the host can only be set to a host, in requests and once")
+			default:
+				hosts++
 			}
 		}
 	}
 	d.size(p.Field("remove"), len(m.Remove), maxItems)
 	for i, name := range m.Remove {
 		d.token(p.Field("remove").At(i), name)
+		if isHost(name) {
+			d.refuse(p.Field("remove").At(i), name, "cannot be removed")
+		}
 	}
 }
+
+func isHost(name string) bool { return strings.EqualFold(name, "Host") }
 
 func (d filterCheck) mirror(p *manifest.Path, m *RequestMirror) {
 	d.backend(p.Field("backendRef"), m.BackendRef)

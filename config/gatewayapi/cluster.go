@@ -47,6 +47,10 @@ func (b *builder) cluster(t target, sticky bool) (*cluster, error) {
 	endpoints := b.config.endpoints(t)
 	if c := b.engine.clusters[key]; c != nil {
 		c.next, c.changed = endpoints, !reflect.DeepEqual(c.endpoints, endpoints)
+		// Anything wrong with them must show before anything is changed.
+		if _, err := lb.New(lb.Config{Endpoints: endpoints}); err != nil {
+			return nil, err
+		}
 		b.clusters[key] = c
 		return c, nil
 	}

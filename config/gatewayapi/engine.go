@@ -82,7 +82,6 @@ func (e *engine) update(c *Config, build func(*builder), use func()) error {
 	}
 	for _, c := range b.clusters {
 		if c.changed {
-			// Addresses are made here and are always right.
 			if err := c.upstream.SetEndpoints(c.next); err != nil {
 				return err
 			}

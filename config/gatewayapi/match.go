@@ -92,11 +92,15 @@ func queryValue(p ValueMatch) match.Value {
 		}
 		expr.WriteString(")")
 	}
-	if plain {
+	if plain || expr.Len() > maxExpression {
 		return match.Exact(p.Value)
 	}
 	return match.Regex(expr.String())
 }
+
+// maxExpression is the longest expression that package match takes. A value whose
+// expression would be longer is compared as sent.
+const maxExpression = 16 << 10
 
 // isUnreserved tells whether a character is never encoded (RFC 3986 section 2.3).
 func isUnreserved(c byte) bool {
