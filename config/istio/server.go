@@ -175,7 +175,7 @@ func (s *Server) verifier(w *inbound.World, to inbound.Workload) (func(*http.Req
 	}
 	verify, err := s.config.Tokens(rules)
 	if err == nil && verify == nil {
-		err = errors.New("Tokens gave nothing that verifies")
+		err = errors.New("the function Tokens gave nothing that verifies")
 	}
 	if err != nil {
 		return nil, &mesh.Problem{Source: source, Reason: err.Error()}

@@ -30,9 +30,10 @@ type cluster struct {
 	upstream *upstream.Upstream
 	budget   *retry.Budget // of the retries to it
 
-	target *plan.Target // what it was made of
-	next   *plan.Target // what it is to be when the update is carried out
-	https  bool         // whether a caller's https URL is to be kept
+	target *plan.Target                            // what it was made of
+	next   *plan.Target                            // what it is to be when the update is carried out
+	mesh   *networking.LocalityLoadBalancerSetting // what held for it where the target says nothing
+	https  bool                                    // whether a caller's https URL is to be kept
 }
 
 // cluster is the one of that name, or a new one.
@@ -45,7 +46,7 @@ func (u *update) cluster(name plan.Cluster, target *plan.Target) (*cluster, erro
 	if err != nil {
 		return nil, err
 	}
-	if c := u.mesh.clusters[name]; c != nil && sameShape(c.target, target) {
+	if c := u.mesh.clusters[name]; c != nil && sameShape(c.target, target) && proto.Equal(c.mesh, u.world.Mesh.GetLocalityLbSetting()) {
 		if !reflect.DeepEqual(c.target.Endpoints, target.Endpoints) {
 			// Anything wrong with them must show before anything is changed.
 			if _, err := lb.New(lb.Config{Endpoints: config.Endpoints, LocalityWeighted: config.Balance.LocalityWeighted}); err != nil {
@@ -62,6 +63,7 @@ func (u *update) cluster(name plan.Cluster, target *plan.Target) (*cluster, erro
 	u.mesh.serial++
 	c := &cluster{
 		name: name.String(), number: u.mesh.serial, upstream: up, budget: budget, target: target,
+		mesh:  u.world.Mesh.GetLocalityLbSetting(),
 		https: strings.HasPrefix(target.Port.Protocol, "HTTPS") || target.Port.Protocol == "TLS",
 	}
 	u.made = append(u.made, c)
@@ -110,13 +112,19 @@ func (c *cluster) close() error { return c.upstream.Close() }
 // retireFor is how long requests of an earlier plan may take to end.
 const retireFor = time.Minute
 
-// retire ends a cluster that no plan names any more, when its requests have
-// ended.
-func (m *Mesh) retire(c *cluster) {
+// retire ends clusters that no plan names any more, when the requests of the plan
+// that did have been sent and have ended.
+func (m *Mesh) retire(last *snapshot, unused []*cluster) {
+	if len(unused) == 0 {
+		return
+	}
 	m.retiring.Go(func() {
 		ctx, cancel := context.WithTimeout(m.ending, retireFor)
 		defer cancel()
-		c.upstream.Shutdown(ctx)
+		last.users.wait(ctx)
+		for _, c := range unused {
+			c.upstream.Shutdown(ctx)
+		}
 	})
 }
 

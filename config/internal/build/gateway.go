@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync/atomic"
 
 	"github.com/sidecarless/mesh"
 	"github.com/sidecarless/mesh/config/internal/plan"
@@ -32,9 +33,14 @@ type terminator struct{ byName map[string]*secure }
 // A secure is one server of such a port.
 type secure struct {
 	server *plan.Server
-	config *tls.Config
-	digest [sha256.Size]byte // of the certificates
 	rules  http.RoundTripper
+	tls    atomic.Pointer[certified]
+}
+
+// certified is a configuration and the digest of the certificates it is made of.
+type certified struct {
+	*tls.Config
+	digest [sha256.Size]byte
 }
 
 // find is the server for a name as the client tells it by SNI, or nil: that of the
@@ -82,11 +88,13 @@ func (u *update) serve(s *snapshot) {
 			s.ports[port] = rules
 			continue
 		}
-		one := &secure{server: server, rules: rules}
-		if one.config, one.digest, err = u.mesh.options.Gateway.serverTLS(server.TLS); err != nil {
+		config, err := u.mesh.options.Gateway.serverTLS(server.TLS)
+		if err != nil {
 			u.problems.add(server.Source, err)
 			continue
 		}
+		one := &secure{server: server, rules: rules}
+		one.tls.Store(config)
 		if s.tls[port] == nil {
 			s.tls[port] = &terminator{map[string]*secure{}}
 			s.ports[port] = s.tls[port]
@@ -102,33 +110,28 @@ func (u *update) serve(s *snapshot) {
 func (m *Mesh) RefreshTLS() error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	now := m.now.Load()
-	next := *now
-	next.ports, next.tls = maps.Clone(now.ports), map[uint16]*terminator{}
-	changed := false
-	read := map[*secure]*secure{}
+	fresh := map[*secure]*certified{}
 	var wrong problems
-	for port, t := range now.tls {
-		fresh := &terminator{map[string]*secure{}}
-		next.tls[port], next.ports[port] = fresh, fresh
-		for name, old := range t.byName {
-			if read[old] == nil {
-				config, digest, err := m.options.Gateway.serverTLS(old.server.TLS)
-				wrong.add(old.server.Source, err)
-				read[old] = old // which keeps its sessions
-				if digest != old.digest {
-					read[old] = &secure{old.server, config, digest, old.rules}
-					changed = true
-				}
+	for _, t := range m.now.Load().tls {
+		for _, s := range t.byName {
+			if fresh[s] != nil {
+				continue
 			}
-			fresh.byName[name] = read[old]
+			config, err := m.options.Gateway.serverTLS(s.server.TLS)
+			if err != nil {
+				wrong.add(s.server.Source, err)
+				continue
+			}
+			fresh[s] = config
 		}
 	}
 	if err := errors.Join(wrong.errs...); err != nil {
 		return err
 	}
-	if changed {
-		m.now.Store(&next)
+	for s, config := range fresh {
+		if config.digest != s.tls.Load().digest { // else what is in use keeps its sessions
+			s.tls.Store(config)
+		}
 	}
 	return nil
 }
@@ -145,7 +148,7 @@ func (m *Mesh) TLS(port uint16) *tls.Config {
 		GetConfigForClient: func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
 			if t := m.now.Load().tls[port]; t != nil {
 				if s := t.find(hello.ServerName); s != nil {
-					return s.config, nil
+					return s.tls.Load().Config, nil
 				}
 			}
 			return nil, fmt.Errorf("istio: no server of port %d is for the name %q", port, hello.ServerName)

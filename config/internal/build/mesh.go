@@ -59,6 +59,8 @@ type Mesh struct {
 
 // A snapshot is one plan made ready. It does not change.
 type snapshot struct {
+	users users
+
 	ports map[uint16]http.RoundTripper
 	other http.RoundTripper
 	paths match.PathOptions
@@ -89,7 +91,8 @@ type dispatch struct{ mesh *Mesh }
 
 // RoundTrip implements http.RoundTripper.
 func (d dispatch) RoundTrip(r *http.Request) (*http.Response, error) {
-	s := d.mesh.now.Load()
+	s := d.mesh.enter()
+	defer s.users.leave()
 	if r.URL == nil || r.URL.Host == "" && r.Host == "" {
 		closeBody(r)
 		return nil, refused(http.StatusBadRequest, "missing_host_header")

@@ -4,9 +4,6 @@ import (
 	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
-	"encoding/base64"
-	"encoding/hex"
-	"errors"
 	"fmt"
 	"hash"
 	"os"
@@ -26,13 +23,15 @@ type tlsReader struct {
 	sum hash.Hash
 }
 
-// serverTLS carries out the tls of a Gateway's server that ends it. The digest is of
-// all that was read for it.
-func (g *Gateway) serverTLS(s *networking.ServerTLSSettings) (c *tls.Config, digest [sha256.Size]byte, err error) {
+// serverTLS carries out the tls of a Gateway's server that ends it.
+func (g *Gateway) serverTLS(s *networking.ServerTLSSettings) (*certified, error) {
 	l := tlsReader{g, check.List{Prefix: "tls"}, sha256.New()}
-	c = l.config(s)
-	l.sum.Sum(digest[:0])
-	return c, digest, l.Err()
+	c := &certified{Config: l.config(s)}
+	l.sum.Sum(c.digest[:0])
+	if err := l.Err(); err != nil {
+		return nil, err
+	}
+	return c, nil
 }
 
 func (l *tlsReader) config(s *networking.ServerTLSSettings) *tls.Config {
@@ -172,46 +171,6 @@ func (l *tlsReader) clients(c *tls.Config, s *networking.ServerTLSSettings, cred
 		c.ClientAuth = tls.VerifyClientCertIfGiven
 	}
 	c.VerifyConnection = v.verify
-}
-
-// A clientVerifier says which clients may connect. It looks at the whole chain once
-// more, since a session that is resumed may be older than the roots.
-type clientVerifier struct {
-	roots    *x509.CertPool
-	optional bool
-	names    []string // subject alternative names, of which one is needed
-	keys     []string // base64 of the SHA-256 of public keys,
-	hashes   []string // and hex of those of certificates, of which one is needed
-}
-
-func (v *clientVerifier) verify(s tls.ConnectionState) error {
-	if len(s.PeerCertificates) == 0 {
-		if v.optional {
-			return nil
-		}
-		return errors.New("istio: a client certificate is needed")
-	}
-	leaf, between := s.PeerCertificates[0], x509.NewCertPool()
-	for _, c := range s.PeerCertificates[1:] {
-		between.AddCert(c)
-	}
-	_, err := leaf.Verify(x509.VerifyOptions{
-		Roots: v.roots, Intermediates: between, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
-	})
-	if err != nil {
-		return &tls.CertificateVerificationError{UnverifiedCertificates: s.PeerCertificates, Err: err}
-	}
-	if len(v.names) > 0 && !slices.ContainsFunc(v.names, func(name string) bool { return certifies(leaf, name) }) {
-		return errors.New("istio: the client certificate has none of the subjectAltNames")
-	}
-	if len(v.keys)+len(v.hashes) == 0 {
-		return nil
-	}
-	key, hash := sha256.Sum256(leaf.RawSubjectPublicKeyInfo), sha256.Sum256(leaf.Raw)
-	if slices.Contains(v.keys, base64.StdEncoding.EncodeToString(key[:])) || slices.Contains(v.hashes, hex.EncodeToString(hash[:])) {
-		return nil
-	}
-	return errors.New("istio: the client certificate is none of those that verifyCertificateSpki and verifyCertificateHash accept")
 }
 
 func versionOf(v networking.ServerTLSSettings_TLSProtocol, auto uint16) uint16 {

@@ -78,17 +78,22 @@ func (m *Mesh) Update(w *plan.World) error {
 		}
 		return err
 	}
-	m.now.Store(next)
+	before := m.now.Swap(next)
 	m.endUnused(u.rules)
 	m.rules, m.prepared = u.rules, u.prepared
 	old := m.clusters
 	m.clusters = u.clusters
 	close(m.changed)
 	m.changed = make(chan struct{})
+	var unused []*cluster
 	for name, c := range old {
-		if u.clusters[name] == nil {
-			m.retire(c)
+		if u.clusters[name] != c {
+			unused = append(unused, c)
 		}
+	}
+	if before != nil {
+		before.users.retire()
+		m.retire(before, unused)
 	}
 	return nil
 }
@@ -103,6 +108,7 @@ func (m *Mesh) plan(w *plan.World) (*plan.Plan, error) {
 // snapshot makes everything but changes nothing that is in use.
 func (u *update) snapshot() (*snapshot, error) {
 	s := &snapshot{
+		users: users{quiet: make(chan struct{})},
 		ports: map[uint16]http.RoundTripper{}, paths: plan.PathOptions(u.world.Mesh), world: u.world,
 	}
 	for name, target := range u.plan.Clusters {

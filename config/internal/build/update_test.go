@@ -1,0 +1,75 @@
+package build_test
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/sidecarless/mesh/config/internal/build"
+)
+
+// counting is a server and the connections to it that are open.
+func counting(t *testing.T) (dial func(context.Context, string, string) (net.Conn, error), open *atomic.Int64) {
+	open = new(atomic.Int64)
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	server.Config.ConnState = func(_ net.Conn, s http.ConnState) {
+		switch s {
+		case http.StateNew:
+			open.Add(1)
+		case http.StateClosed:
+			open.Add(-1)
+		}
+	}
+	server.Start()
+	t.Cleanup(server.Close)
+	return func(ctx context.Context, network, _ string) (net.Conn, error) {
+		var d net.Dialer
+		return d.DialContext(ctx, network, server.Listener.Addr().String())
+	}, open
+}
+
+func get(t *testing.T, m *build.Mesh, host string) int {
+	r, err := http.NewRequest(http.MethodGet, "http://"+host+"/", nil)
+	require.NoError(t, err)
+	res, err := m.RoundTrip(r)
+	require.NoError(t, err)
+	require.NoError(t, res.Body.Close())
+	return res.StatusCode
+}
+
+func TestARequestThatWaitsIsSentWhenItsDestinationIsGone(t *testing.T) {
+	dial, _ := counting(t)
+	held := worldOf(t, "loadBalancer: {simple: RANDOM}", "fault: {delay: {percentage: {value: 100}, fixedDelay: 300ms}}")
+	m, err := build.New(held, build.Options{Dial: dial})
+	require.NoError(t, err)
+	defer m.Close()
+	status := make(chan int)
+	began := time.Now()
+	go func() { status <- get(t, m, "s1.example.com") }()
+	require.Eventually(t, func() bool { return m.Users() == 1 }, 5*time.Second, time.Millisecond)
+	held.ServiceEntries, held.VirtualServices, held.DestinationRules = nil, nil, nil
+	require.NoError(t, m.Update(held))
+	require.Less(t, time.Since(began), 300*time.Millisecond, "an update waits for nobody")
+	require.Equal(t, http.StatusOK, <-status)
+	require.Equal(t, http.StatusServiceUnavailable, get(t, m, "s1.example.com"))
+}
+
+func TestADestinationWhosePolicyChangesLeavesNoConnectionsBehind(t *testing.T) {
+	dial, open := counting(t)
+	m, err := build.New(worldOf(t, "loadBalancer: {simple: RANDOM}", "timeout: 5s"), build.Options{Dial: dial})
+	require.NoError(t, err)
+	for n := range 10 {
+		require.Equal(t, http.StatusOK, get(t, m, "s1.example.com"))
+		policy := fmt.Sprintf("outlierDetection: {consecutive5xxErrors: %d}", n+1)
+		require.NoError(t, m.Update(worldOf(t, policy, "timeout: 5s")))
+	}
+	require.NoError(t, m.Close())
+	require.Eventually(t, func() bool { return open.Load() == 0 }, 5*time.Second, time.Millisecond)
+}
