@@ -19,6 +19,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -530,11 +531,12 @@ func TestCertificatesRotateWhileTheGatewayRuns(t *testing.T) {
 	}
 	synctest.Test(t, func(t *testing.T) {
 		one, two := issue(), issue()
-		current := one
+		var current atomic.Pointer[istio.Credential]
+		current.Store(&one)
 		var said strings.Builder
 		g, err := istio.NewGateway(parsed(t, gatewayOf(httpsServer("https", "app.example.com", "mode: SIMPLE, credentialName: c"))), istio.GatewayConfig{
 			Workload:    istio.Workload{Labels: gatewayLabels},
-			Credentials: func(string) (istio.Credential, error) { return current, nil },
+			Credentials: func(string) (istio.Credential, error) { return *current.Load(), nil },
 			Logger:      slog.New(slog.NewTextHandler(&said, nil)),
 		})
 		require.NoError(t, err)
@@ -559,15 +561,15 @@ func TestCertificatesRotateWhileTheGatewayRuns(t *testing.T) {
 		later()
 		require.Same(t, before, served(), "nothing has changed")
 
-		current = two
+		current.Store(&two)
 		later()
 		shows(two)
-		current = istio.Credential{Certificate: one.Certificate, Key: two.Key}
+		current.Store(&istio.Credential{Certificate: one.Certificate, Key: two.Key})
 		later()
 		later()
 		shows(two)
 		require.Equal(t, 1, strings.Count(said.String(), "the last good ones stay in force"))
-		current = one
+		current.Store(&one)
 		later()
 		shows(one)
 		stop()
