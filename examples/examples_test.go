@@ -23,6 +23,10 @@ import (
 
 // examples are the folders, each with expressions that its output must match.
 var examples = map[string][]string{
+	"authorization": {
+		`frontend +GET +/api/orders +200  hello frontend, this is /api/orders\n`, `frontend +DELETE +/api/orders +403 `,
+		`frontend +GET +/api/\.\./admin +403  RBAC: access denied\n`, `batch +GET +/api/orders +403 `,
+	},
 	"canary": {
 		`2\.0 +50 % +\d+ +[1-9]\d*\n2\.0 +0 %  stepped back`,
 		`2\.1 +100 %  promoted`,
@@ -61,6 +65,10 @@ var examples = map[string][]string{
 	"mirroring": {
 		`v1 +2000 +100\.0%`,
 		`\d+ copies \(.* %\) came to v2-test`,
+	},
+	"mtls": {
+		`frontend of the mesh +hello spiffe://cluster\.local/ns/shop/sa/frontend\n`, `expired +refused\n`,
+		`by a foreign root +refused\n`, `plain text +refused\n`, `by the old root +refused\n`,
 	},
 	"primitives-only": {
 		`retry +200 after 3 attempts\n`,
