@@ -85,6 +85,9 @@ type Gateway struct {
 // protocols that are not HTTP's, certificates that cannot be had, and that there is
 // no Gateway for the workload.
 func NewGateway(c *Config, gc GatewayConfig) (*Gateway, error) {
+	if err := c.carriedOut(); err != nil {
+		return nil, err
+	}
 	sc := ServerConfig{
 		Workload: gc.Workload, Identity: gc.Identity,
 		Providers: gc.Providers, Tokens: gc.Tokens, TrustedHops: gc.TrustedHops,
@@ -146,6 +149,9 @@ func (g *Gateway) Ports() (plain, secure []uint16) { return g.mesh.Ports() }
 // Update takes new resources, all of them or none, and reads certificates again.
 // Requests under way end as they began.
 func (g *Gateway) Update(c *Config) error {
+	if err := c.carriedOut(); err != nil {
+		return err
+	}
 	if _, _, err := g.server.prepare(c); err != nil {
 		return err
 	}
