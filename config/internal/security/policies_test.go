@@ -76,6 +76,7 @@ func TestValues(t *testing.T) {
 		{source("principals: ['*']"), []request{{peer: id}}, []request{{}}},
 		{source("namespaces: [shop]"), []request{{peer: id}, {peer: "x/ns/shop/sa/b"}}, []request{{peer: "x/ns/shops/sa/b"}}},
 		{source("namespaces: ['s*p']"), []request{{peer: id}, {peer: "x/ns/sp/sa/b"}}, []request{{peer: "x/ns/shops/sa/b"}, {}}},
+		{source("namespaces: ['*a']"), []request{{peer: "x/ns/a/sa/b"}}, []request{{peer: id}}}, // by its own end, not that of /sa/
 		{source("namespaces: ['*']"), []request{{peer: id}}, []request{{}}},
 		{source("serviceAccounts: [a, jobs/b]"), []request{{peer: id}, {peer: "x.td/ns/jobs/sa/b"}}, []request{{peer: "new.td/ns/jobs/sa/a"}, {peer: "new.td/ns/shop/sa/b"}}},
 		{source("trustDomains: [old.td]"), []request{{peer: id}, {peer: "old.td/ns/a/sa/b"}}, []request{{peer: "x.td/ns/a/sa/b"}}},
