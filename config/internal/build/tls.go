@@ -3,6 +3,7 @@ package build
 import (
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"os"
 	"slices"
 	"sync/atomic"
@@ -27,12 +28,11 @@ func clientTLS(l *check.List, t *plan.Target, identity *mtls.Identity) *tls.Conf
 		return workloadTLS(&sub, t, identity)
 	}
 	c := &tls.Config{MinVersion: tls.VersionTLS12, ServerName: s.Sni, InsecureSkipVerify: s.InsecureSkipVerify.GetValue()}
+	var roots *rootsFile
 	if s.CaCertificates != "" && s.CaCertificates != "system" {
-		c.RootCAs = x509.NewCertPool()
-		if pem, err := os.ReadFile(s.CaCertificates); err != nil {
-			sub.Add("caCertificates", s.CaCertificates, "cannot be read: %v", err)
-		} else if !c.RootCAs.AppendCertsFromPEM(pem) {
-			sub.Add("caCertificates", s.CaCertificates, "holds no certificate")
+		roots = &rootsFile{name: s.CaCertificates}
+		if err := roots.read(); err != nil {
+			sub.Add("caCertificates", s.CaCertificates, "cannot be used: %v", err)
 		}
 	}
 	if s.Mode == networking.ClientTLSSettings_MUTUAL {
@@ -46,10 +46,40 @@ func clientTLS(l *check.List, t *plan.Target, identity *mtls.Identity) *tls.Conf
 	if len(names) == 0 {
 		names = t.Service.SANs
 	}
-	if len(names) > 0 && !c.InsecureSkipVerify {
-		verifyNames(c, names)
+	if (len(names) > 0 || roots != nil) && !c.InsecureSkipVerify {
+		verify(c, roots, names)
 	}
 	return c
+}
+
+// A rootsFile is the certificates that servers are trusted by, in a file that may be
+// replaced at any time. Nil is those of the system.
+type rootsFile struct {
+	name string
+	last atomic.Pointer[x509.CertPool] // that was good
+}
+
+func (f *rootsFile) read() error {
+	pem, err := os.ReadFile(f.name)
+	if err != nil {
+		return err
+	}
+	pool := x509.NewCertPool()
+	if !pool.AppendCertsFromPEM(pem) {
+		return errors.New("it holds no certificate")
+	}
+	f.last.Store(pool)
+	return nil
+}
+
+// now reads the file anew for each connection. One that is not good changes
+// nothing.
+func (f *rootsFile) now() *x509.CertPool {
+	if f == nil {
+		return nil
+	}
+	f.read()
+	return f.last.Load()
 }
 
 // A keyPair is a client's certificate in files, which may be replaced at any time.
@@ -108,19 +138,25 @@ func workloadTLS(l *check.List, t *plan.Target, identity *mtls.Identity) *tls.Co
 	return c
 }
 
-// verifyNames accepts a server that has one of the names, in place of the name that
-// it was asked by.
-func verifyNames(c *tls.Config, names []string) {
-	roots := c.RootCAs
-	c.InsecureSkipVerify = true // VerifyConnection does it, also on resumption
+// verify checks servers against the roots of the moment: that they have one of the
+// names, or else the one that they were asked by. It is done on resumption, too, so
+// that no session outlives a root.
+func verify(c *tls.Config, roots *rootsFile, names []string) {
+	c.InsecureSkipVerify = true // VerifyConnection does it
 	c.VerifyConnection = func(s tls.ConnectionState) error {
 		leaf := s.PeerCertificates[0]
-		chain := x509.NewCertPool()
+		o := x509.VerifyOptions{Roots: roots.now(), Intermediates: x509.NewCertPool()}
 		for _, cert := range s.PeerCertificates[1:] {
-			chain.AddCert(cert)
+			o.Intermediates.AddCert(cert)
 		}
-		if _, err := leaf.Verify(x509.VerifyOptions{Roots: roots, Intermediates: chain}); err != nil {
+		if len(names) == 0 {
+			o.DNSName = s.ServerName
+		}
+		if _, err := leaf.Verify(o); err != nil {
 			return &tls.CertificateVerificationError{UnverifiedCertificates: s.PeerCertificates, Err: err}
+		}
+		if len(names) == 0 {
+			return nil
 		}
 		if slices.ContainsFunc(names, func(name string) bool { return certifies(leaf, name) }) {
 			return nil

@@ -158,6 +158,26 @@ func TestAClientsCertificateIsReadAgainForEachConnection(t *testing.T) {
 	require.Equal(t, spiffe, text, "the last good pair stays in force")
 }
 
+func TestRootsAreReadAgainForEachConnection(t *testing.T) {
+	ca, foreign := certtest.NewCA(), certtest.NewCA()
+	s := secured(t, ca, tls.NoClientCert)
+	s.Config.SetKeepAlivesEnabled(false) // a request, a connection
+	dir := t.TempDir()
+	_, _, roots := ca.Write(dir, caller)
+	m := client(t, world(t, s, &networking.ClientTLSSettings{Mode: networking.ClientTLSSettings_SIMPLE, CaCertificates: roots}))
+	status, text := ask(t, m)
+	require.Equal(t, http.StatusOK, status, text)
+	require.NoError(t, os.WriteFile(roots, foreign.PEM, 0o600))
+	status, _ = ask(t, m)
+	require.Equal(t, http.StatusServiceUnavailable, status, "the server's root was taken away")
+	require.NoError(t, os.WriteFile(roots, ca.PEM, 0o600))
+	status, _ = ask(t, m)
+	require.Equal(t, http.StatusOK, status)
+	require.NoError(t, os.WriteFile(roots, []byte("half of a file"), 0o600))
+	status, _ = ask(t, m)
+	require.Equal(t, http.StatusOK, status, "the last good roots stay in force")
+}
+
 func TestProblemsOfTLS(t *testing.T) {
 	ca := certtest.NewCA()
 	s := secured(t, ca, 0)
@@ -168,11 +188,11 @@ func TestProblemsOfTLS(t *testing.T) {
 	}), Options{})
 	problems := slices.Collect(mesh.Problems(err))
 	require.Len(t, problems, 2)
-	require.ErrorContains(t, problems[0], "mesh.yaml:1: trafficPolicy.tls.caCertificates: holds no certificate")
+	require.ErrorContains(t, problems[0], "mesh.yaml:1: trafficPolicy.tls.caCertificates: cannot be used: it holds no certificate")
 	require.ErrorContains(t, problems[1], "mesh.yaml:1: trafficPolicy.tls.clientCertificate: cannot be used: open no-such-file")
 
 	_, err = New(world(t, s, &networking.ClientTLSSettings{Mode: networking.ClientTLSSettings_SIMPLE, CaCertificates: "no-such-file"}), Options{})
-	require.ErrorContains(t, err, "trafficPolicy.tls.caCertificates: cannot be read: open no-such-file")
+	require.ErrorContains(t, err, "trafficPolicy.tls.caCertificates: cannot be used: open no-such-file")
 
 	_, err = New(world(t, s, &networking.ClientTLSSettings{Mode: networking.ClientTLSSettings_ISTIO_MUTUAL}), Options{})
 	require.ErrorContains(t, err, "trafficPolicy.tls.mode: ")
