@@ -182,6 +182,10 @@ func (d *reader) warn(p *manifest.Path, value any, format string, args ...any) {
 }
 
 func (d *reader) add(warning bool, p *manifest.Path, value any, reason string) {
+	if d.said > maxSaid {
+		d.bad = d.bad || !warning
+		return // without the cost of finding the line
+	}
 	field := p.String()
 	for _, broken := range d.unread {
 		if manifest.Related(field, broken) {

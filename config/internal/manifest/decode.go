@@ -57,6 +57,9 @@ func (r *Reader) decodeStruct(p *Path, n *yaml.Node, v reflect.Value) {
 		return
 	}
 	for _, e := range r.Mapping(p, n).Entries {
+		if r.rejected > maxRejected {
+			return
+		}
 		if i := fieldNamed(v.Type(), e.Key); i >= 0 {
 			r.decode(p.Field(e.Key), e.Value, v.Field(i))
 			continue
@@ -112,6 +115,10 @@ func (r *Reader) decodeScalar(p *Path, n *yaml.Node, v reflect.Value) {
 		r.rejectf(p, n, "must be a whole number (got %s)", s.Text[:min(len(s.Text), maxShown)])
 	}
 }
+
+// maxRejected bounds how many fields that do not exist are looked at: each costs the
+// search for one that may have been meant.
+const maxRejected = 100
 
 // maxShown bounds what a message repeats of a value, in bytes.
 const maxShown = 200

@@ -77,7 +77,9 @@ func Locate(root *yaml.Node, field string) int {
 // step follows the first step of a written path. Keys of maps may hold dots and
 // brackets, so the longest key that fits is taken.
 func step(n *yaml.Node, field string) (key, value *yaml.Node, rest string) {
-	field = strings.TrimPrefix(field, ".")
+	if field = strings.TrimPrefix(field, "."); field == "" {
+		return nil, nil, ""
+	}
 	switch n.Kind {
 	case yaml.SequenceNode:
 		inside, after, ok := strings.Cut(strings.TrimPrefix(field, "["), "]")
@@ -87,13 +89,18 @@ func step(n *yaml.Node, field string) (key, value *yaml.Node, rest string) {
 		}
 		return nil, n.Content[i], after
 	case yaml.MappingNode:
-		longest := -1
+		longest := 0
 		for i := 0; i+1 < len(n.Content); i += 2 {
 			name := n.Content[i].Value
-			for _, form := range []string{name, "[" + name + "]"} {
-				if len(form) > longest && Related(form, field) && strings.HasPrefix(field, form) {
-					longest, key, value, rest = len(form), n.Content[i], n.Content[i+1], field[len(form):]
-				}
+			end := 0
+			switch {
+			case strings.HasPrefix(field, name):
+				end = len(name)
+			case field[0] == '[' && strings.HasPrefix(field[1:], name) && strings.HasPrefix(field[1+len(name):], "]"):
+				end = len(name) + 2
+			}
+			if end > longest && (end == len(field) || field[end] == '.' || field[end] == '[') {
+				longest, key, value, rest = end, n.Content[i], n.Content[i+1], field[end:]
 			}
 		}
 	}

@@ -14,11 +14,12 @@ const (
 
 // A Reader reads the values of one object, within bounds.
 type Reader struct {
-	reject func(p *Path, n *yaml.Node, reason string)
-	line   int // lines of the file before the document
-	depth  int
-	left   int  // values that may still be read
-	beyond bool // it is told that there were more
+	reject   func(p *Path, n *yaml.Node, reason string)
+	line     int // lines of the file before the document
+	depth    int
+	left     int  // values that may still be read
+	beyond   bool // it is told that there were more
+	rejected int
 }
 
 // NewReader makes a reader for an object of a document. What cannot be read is
@@ -48,6 +49,7 @@ func (r *Reader) Leave() { r.depth-- }
 func (r *Reader) LineOf(n *yaml.Node) int { return r.line + n.Line }
 
 func (r *Reader) rejectf(p *Path, n *yaml.Node, format string, args ...any) {
+	r.rejected++
 	r.reject(p, n, fmt.Sprintf(format, args...))
 }
 
