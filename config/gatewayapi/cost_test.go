@@ -34,7 +34,7 @@ func TestHostileDocumentsCostLittle(t *testing.T) {
 		"an alias bomb":               bomb.String() + httpRoute("shop/a", "parentRefs: *a29"),
 		"a document of 10 MiB":        httpRoute("shop/a", "parentRefs: []") + strings.Repeat("# padding to the size of a film\n", 10<<20/32),
 		"a weight beyond all numbers": httpRoute("shop/a", onEdge+"rules: [{backendRefs: [{name: a, port: 80, weight: 1e2147483648}]}]"),
-		"a hundred thousand mistakes": httpRoute("shop/a", manyKeys(100_000)) + manyKeys(100_000),
+		"ten thousand mistakes":       httpRoute("shop/a", manyKeys(10_000)) + manyKeys(10_000),
 	} {
 		t.Run(name, func(t *testing.T) {
 			began := time.Now()
