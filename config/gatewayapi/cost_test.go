@@ -42,7 +42,7 @@ func TestHostileDocumentsCostLittle(t *testing.T) {
 			took := time.Since(began)
 			require.Error(t, err)
 			require.Less(t, len(err.Error()), 1<<20)
-			require.Less(t, took, 30*time.Second) // a fraction of it is spent; without bounds it would be hours
+			require.Less(t, took, 5*time.Second) // a fraction of it is spent; without bounds it would be hours
 			t.Log(took)
 		})
 	}

@@ -54,7 +54,7 @@ func TestHostileDocumentsCostLittle(t *testing.T) {
 			require.Error(t, err)
 			require.Less(t, len(err.Error()), 1<<20)
 			// A fraction of this is spent; without bounds it would be hours.
-			require.Less(t, took, 30*time.Second, "it must not hang")
+			require.Less(t, took, 10*time.Second)
 			t.Log(took)
 		})
 	}
