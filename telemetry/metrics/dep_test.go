@@ -1,0 +1,3 @@
+package metrics
+
+import _ "github.com/stretchr/testify/require"
