@@ -94,7 +94,7 @@ var examples = map[string][]string{
 		`/api/v1/products/7 +200 `, `/report +504  UT\n`, `/export +503  UO\n`,
 	},
 	"traffic-split": {
-		`weights 900 and 100:\n`, `my-app-v2 +1000 +100\.0%`, `none failed\n`,
+		`weights 900m and 100m:\n`, `my-app-v2 +1000 +100\.0%`, `none failed; 3 upstreams made\n`,
 	},
 	"uri-routing": {
 		`/v2/products\?page=2 +api-service v2 sees /products\?page=2\n`, `/admin/users +admin-service sees /admin/users\n`,
