@@ -1,0 +1,177 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"os"
+	"runtime"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+)
+
+// workers send requests, one at a time each.
+const workers = 8
+
+// The bounds on growth: a share of the mean, and some slack for what differs from
+// one moment to the next, such as idle connections.
+const (
+	share          = 0.05
+	heapSlack      = 256 << 10
+	goroutineSlack = 4
+)
+
+// A plan is how long to soak, and how hard.
+type plan struct {
+	length  time.Duration
+	rate    int // requests a second, of all callers together
+	samples int
+}
+
+// soak carries out the plan and tells w of it.
+func (p plan) soak(ctx context.Context, w io.Writer) error {
+	before := runtime.NumGoroutine()
+	r, err := newWorld()
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(w, "%s at %d requests a second, %d samples\n", p.length, p.rate, p.samples)
+	err = p.run(ctx, r, w)
+	for _, c := range r.callers {
+		fmt.Fprintf(w, "%s: %s\n", c.name, &c.ledger)
+	}
+	fmt.Fprintf(w, "%s\n", r)
+	err = errors.Join(err, r.close())
+	for limit := time.Now().Add(10 * time.Second); runtime.NumGoroutine() > before; time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(limit) {
+			stacks := make([]byte, 1<<20)
+			return errors.Join(err, fmt.Errorf("%d goroutines are left, there were %d:\n%s",
+				runtime.NumGoroutine(), before, stacks[:runtime.Stack(stacks, true)]))
+		}
+	}
+	if err == nil {
+		fmt.Fprintln(w, "everything was closed, no goroutine is left: PASS")
+	}
+	return err
+}
+
+// run sends the load, changes the world each second, and samples.
+func (p plan) run(ctx context.Context, r *world, w io.Writer) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	// Whoever sends or changes holds it for reading: samples are taken in pauses.
+	var pause sync.RWMutex
+	var all sync.WaitGroup
+	defer all.Wait()
+	defer cancel()
+	for i := range workers {
+		all.Go(func() {
+			for p.await(ctx, i) {
+				pause.RLock()
+				r.callers[rand.IntN(len(r.callers))].send()
+				pause.RUnlock()
+			}
+		})
+	}
+	wrong := make(chan error, 1)
+	all.Go(func() {
+		tick := time.NewTicker(time.Second)
+		defer tick.Stop()
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-tick.C:
+				pause.RLock()
+				err := r.change()
+				pause.RUnlock()
+				if err != nil {
+					wrong <- fmt.Errorf("reload %d: %w", r.version, err)
+					return
+				}
+			}
+		}
+	})
+	var s samples
+	tick := time.NewTicker(p.length / time.Duration(p.samples))
+	defer tick.Stop()
+	start := time.Now()
+	for range p.samples {
+		select {
+		case err := <-wrong:
+			return err
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-tick.C:
+		}
+		pause.Lock()
+		err := r.settled()
+		s.take()
+		pause.Unlock()
+		fmt.Fprintf(w, "%8s  heap %.0f KiB  goroutines %.0f  resident %d KiB  %d requests\n", time.Since(start).Round(time.Second),
+			s.heap[len(s.heap)-1]/1024, s.goroutines[len(s.goroutines)-1], resident(), r.sent())
+		if err != nil {
+			return err
+		}
+	}
+	return s.judge(w)
+}
+
+// await waits for the worker's next turn, and reports whether there is one.
+func (p plan) await(ctx context.Context, worker int) bool {
+	mean := time.Second * workers / time.Duration(p.rate)
+	timer := time.NewTimer(time.Duration(rand.Int64N(2 * int64(mean))))
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-timer.C:
+		return true
+	}
+}
+
+// samples are of the live heap, in bytes, and of goroutines.
+type samples struct{ heap, goroutines []float64 }
+
+func (s *samples) take() {
+	var m runtime.MemStats
+	runtime.GC() // once for what pools still keep,
+	runtime.GC() // and once for what they have let go
+	runtime.ReadMemStats(&m)
+	s.heap = append(s.heap, float64(m.HeapAlloc))
+	s.goroutines = append(s.goroutines, float64(runtime.NumGoroutine()))
+}
+
+// judge leaves out the first third, in which pools and tables fill.
+func (s *samples) judge(w io.Writer) error {
+	warm := len(s.heap) / 3
+	heap, goroutines := trendOf(s.heap[warm:]), trendOf(s.goroutines[warm:])
+	fmt.Fprintf(w, "heap: mean %.0f KiB, growth %.0f ± %.0f KiB\n", heap.mean/1024, heap.growth/1024, heap.doubt/1024)
+	fmt.Fprintf(w, "goroutines: mean %.1f, growth %.1f ± %.1f\n", goroutines.mean, goroutines.growth, goroutines.doubt)
+	var all []error
+	if err := heap.flat(share, heapSlack); err != nil {
+		all = append(all, fmt.Errorf("the heap %w", err))
+	}
+	if err := goroutines.flat(share, goroutineSlack); err != nil {
+		all = append(all, fmt.Errorf("goroutines: %w", err))
+	}
+	return errors.Join(all...)
+}
+
+// resident is the memory of the process in KiB, 0 where there is no /proc.
+func resident() int {
+	statm, err := os.ReadFile("/proc/self/statm")
+	if err != nil {
+		return 0
+	}
+	fields := strings.Fields(string(statm))
+	pages, err := strconv.Atoi(fields[1])
+	if err != nil {
+		return 0
+	}
+	return pages * os.Getpagesize() / 1024
+}
