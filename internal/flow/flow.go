@@ -171,6 +171,9 @@ func Serving(ctx context.Context) *Flow {
 // Detached is for a request of our own that is made because of another one, such
 // as a copy: it has the values of ctx, but neither its end nor its record.
 func Detached(ctx context.Context) context.Context {
+	if f, ok := ctx.(*Flow); ok {
+		ctx = f.Context // whoever is asked next may put a bound there, see Bound
+	}
 	return detached{context.WithoutCancel(ctx)}
 }
 
