@@ -24,6 +24,7 @@ type Error struct {
 	Retried  bool   // there were attempts before; Envoy's text for a reset then says so
 
 	Header http.Header // further headers of the reply, such as Retry-After; a Grpc-Status is for gRPC callers alone; may be nil
+	Text   string      // the text of the reply, where the details do not decide it
 	Err    error       // the cause; may be nil
 }
 
@@ -107,6 +108,9 @@ func ResetDetails(reason string) string { return detailsReset + "{" + reason + "
 
 // Body is the text of the reply that a sidecar would give, empty for some.
 func (e *Error) Body() string {
+	if e.Text != "" {
+		return e.Text
+	}
 	switch e.Details {
 	case DetailsNoHealthyUpstream:
 		return "no healthy upstream"

@@ -150,7 +150,7 @@ func reply(e *Error, r *http.Request) (int, http.Header, string) {
 		return http.StatusOK, header, ""
 	}
 	delete(header, "Grpc-Status")
-	if body != "" {
+	if body != "" && header["Content-Type"] == nil {
 		header["Content-Type"] = []string{"text/plain"}
 	}
 	if bodyAllowed(status) && (body != "" || r.Method != http.MethodHead) {

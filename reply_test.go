@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -153,4 +154,11 @@ func TestWriteErrorTellsNothingOfForeignErrors(t *testing.T) {
 	w = httptest.NewRecorder()
 	mesh.WriteError(w, httptest.NewRequest("GET", "/", nil), nil)
 	require.Empty(t, w.Header())
+}
+
+func TestATextOfItsOwnIsTheReply(t *testing.T) {
+	refusal := &mesh.Error{Status: 401, Details: "ext_authz_denied", Text: "log in", Header: http.Header{"Content-Type": {"text/html"}}}
+	w := httptest.NewRecorder()
+	mesh.WriteError(w, httptest.NewRequest(http.MethodGet, "/", nil), refusal)
+	require.Equal(t, "401 log in text/html", fmt.Sprint(w.Code, " ", w.Body, " ", w.Header().Get("Content-Type")))
 }

@@ -13,7 +13,8 @@ import (
 type condition struct {
 	part    part
 	name    string // of a header, in canonical form, or of a query parameter
-	without bool   // the header must not fit
+	claim   []string
+	without bool // the header must not fit
 	port    uint16
 	value   Value // as given, for explanations
 	test    test
@@ -29,6 +30,7 @@ const (
 	partPath
 	partTarget
 	partHeader
+	partClaim
 	partQuery
 )
 
@@ -77,6 +79,8 @@ func compileRequest(q *Request, l *check.List) []condition {
 			c := condition{part: partHeader, name: canonical(f.Name), without: list.without}
 			if p, ok := pseudo[c.name]; ok {
 				c.part = p
+			} else if path, ok := claimPath(f.Name); ok {
+				c.part, c.name, c.claim = partClaim, f.Name, path
 			}
 			add(c, f.Value, list.name, i)
 		}
@@ -115,6 +119,8 @@ func (c *condition) holds(v *View) bool {
 		return v.Port() == c.port
 	case partHeader:
 		return c.linesFit(v.r.Header[c.name])
+	case partClaim:
+		return c.claimFits(v)
 	case partQuery:
 		value, ok := v.Query(c.name)
 		if !ok {
@@ -179,10 +185,14 @@ func canonical(name string) string {
 	return textproto.CanonicalMIMEHeaderKey(name)
 }
 
-// validHeaderName reports whether name is a token (RFC 9110 section 5.6.2) or
-// one of Envoy's names for other parts. ":status" is among these, and no request
-// has it.
+// validHeaderName reports whether name is a token (RFC 9110 section 5.6.2), a
+// claim, or one of Envoy's names for other parts. ":status" is among these, and no
+// request has it.
 func validHeaderName(name string) bool {
+	if strings.HasPrefix(name, "@") {
+		_, ok := claimPath(name)
+		return ok
+	}
 	if rest, ok := strings.CutPrefix(name, ":"); ok {
 		_, known := pseudo[lower(name)]
 		return known || lower(rest) == "status"

@@ -13,8 +13,8 @@ func (a Request) Covers(b Request) bool {
 		a.Scheme.covers(b.Scheme) &&
 		a.Host.covers(b.Host) &&
 		a.Path.covers(b.Path) &&
-		allCovered(a.Headers, b.Headers, strings.EqualFold, fieldCovers) &&
-		allCovered(a.Without, b.Without, strings.EqualFold, withoutCovers) &&
+		allCovered(a.Headers, b.Headers, sameHeader, fieldCovers) &&
+		allCovered(a.Without, b.Without, sameHeader, withoutCovers) &&
 		allCovered(a.Query, b.Query, equal, fieldCovers)
 }
 
@@ -29,6 +29,11 @@ func allCovered(a, b []Field, same func(x, y string) bool, covers func(x, y Valu
 }
 
 func equal(x, y string) bool { return x == y }
+
+// sameHeader compares names of headers. Those of claims have a case.
+func sameHeader(x, y string) bool {
+	return x == y || strings.EqualFold(x, y) && !strings.HasPrefix(x, "@")
+}
 
 // fieldCovers reports whether a header or parameter that fits b fits a.
 func fieldCovers(a, b Value) bool {

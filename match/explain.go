@@ -39,6 +39,8 @@ func (c *condition) explain(v *View) string {
 		return fmt.Sprintf("port %d: want %d", v.Port(), c.port)
 	case partHeader:
 		return "header " + c.name + " " + found(v.r.Header[c.name]) + ": " + want
+	case partClaim:
+		return "claim " + c.name + " " + found(c.claimLines(v)) + ": " + want
 	case partQuery:
 		var lines []string
 		if value, ok := v.Query(c.name); ok {

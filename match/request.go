@@ -7,7 +7,9 @@ package match
 // fits; with [Value.Not] it holds if the header is there and no line fits. Header
 // names are compared without regard to case. ":method", ":path" (with the query),
 // ":authority" and ":scheme" name the parts of the request, and "Host" is
-// ":authority".
+// ":authority". "@request.auth.claims[a][b]", also written with dots, names a claim
+// of the token that was verified for the request (see package authz): it fits if it
+// is a text that does, or a list with one.
 type Request struct {
 	Method Value // with regard to case; RFC 9110 section 9.1
 	Scheme Value // "http" or "https"

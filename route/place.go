@@ -49,7 +49,7 @@ func (it *item) eachPlace(f func(at place, field int)) {
 // plainHeader reports whether a name is that of a header, and does not stand for
 // another part of the request.
 func plainHeader(name string) bool {
-	return !strings.HasPrefix(name, ":") && !strings.EqualFold(name, "Host")
+	return !strings.HasPrefix(name, ":") && !strings.HasPrefix(name, "@") && !strings.EqualFold(name, "Host")
 }
 
 // in is what is left of it to be tested in a place.
