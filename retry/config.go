@@ -2,6 +2,7 @@ package retry
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"net/http"
 	"time"
 
@@ -97,6 +98,10 @@ type Config struct {
 	// where the server's handler is wrapped by [Handler] or another layer of this
 	// module that keeps a record of requests.
 	Chain bool
+
+	// Rand draws 64 random bits for the waits, for a run that is to be repeated; it
+	// is called by many goroutines at once. Nil is math/rand/v2.
+	Rand func() uint64
 }
 
 // A Backoff is how long to wait before another attempt: at random between zero
@@ -190,6 +195,9 @@ func compile(c Config, own *Budget) (*rules, error) {
 func (c *Config) defaults(l *check.List) {
 	if c.Attempts == 0 {
 		c.Attempts = 1
+	}
+	if c.Rand == nil {
+		c.Rand = rand.Uint64
 	}
 	l.NotNegative("PerTry", c.PerTry)
 	l.NotNegative("Backoff.Base", c.Backoff.Base)

@@ -1,7 +1,6 @@
 package retry
 
 import (
-	"math/rand/v2"
 	"net/http"
 	"time"
 
@@ -25,7 +24,7 @@ func (c *call) judge(try *flow.Try, res *http.Response, err error, next *sending
 		N: c.retries + 1, Method: c.request.Method, Header: c.header, Answer: res,
 		Outcome: mesh.OutcomeOf(c.ctx, res, err), Now: now, Left: c.left(now),
 	}
-	v := verdict{Decision: c.rules.decide(a, rand.Uint64()), kind: a.Outcome.Kind}
+	v := verdict{Decision: c.rules.decide(a, c.rules.config.Rand()), kind: a.Outcome.Kind}
 	switch wanted := v.Again; {
 	case (wanted || v.Exhausted) && c.replay != nil && c.replay.spent():
 		v.unrepeatable(c)
