@@ -3,8 +3,8 @@
 //
 // In a mesh every workload has a certificate that names it by a SPIFFE id, such
 // as spiffe://cluster.local/ns/shop/sa/frontend, signed by a root that the mesh
-// trusts. An [Identity] reads certificate, key and roots from files, takes new
-// ones when they change, and makes TLS configurations of them:
+// trusts. An [Identity] reads certificate, key and roots from files or from a
+// [Source], takes new ones when they change, and makes TLS configurations of them:
 //
 //	id, err := mtls.New(mtls.Config{CertFile: "cert.pem", KeyFile: "key.pem", RootsFile: "roots.pem"})
 //	...
@@ -15,6 +15,9 @@
 // and for a client a configuration that accepts only the ids it expects:
 //
 //	reviews, err := upstream.New(upstream.Config{…, TLS: id.Client(mtls.ID{TrustDomain: "cluster.local", Namespace: "shop", ServiceAccount: "reviews"})})
+//
+// A Source can bring roots that sign for one trust domain each, as federated meshes
+// have them. The domains besides the mesh's own that may call are its Aliases.
 //
 // Both sides verify the other's chain against the roots of the moment, also when a
 // session is resumed: a session does not outlive the root that it was begun with.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -18,12 +19,16 @@ type Config struct {
 	CertFile, KeyFile string // PEM: the chain with the workload's certificate first, and its key
 	RootsFile         string // PEM: the roots that the mesh trusts
 
+	// Source stands in place of the three files, such as that of module mesh/spiffe.
+	Source Source
+
 	// TrustDomain is the one of this mesh; empty is that of the certificate.
 	// Aliases are further ones that are taken for it, such as after a migration.
 	TrustDomain string
 	Aliases     []string
 
-	// Interval is how often Run looks for new files; zero is 10 s.
+	// Interval is how often Run looks for new files; zero is 10 s. A Source knows by
+	// itself when it has changed.
 	Interval time.Duration
 
 	Logger *slog.Logger // of rotations and of files that are not good; nil is silent
@@ -33,15 +38,20 @@ type Config struct {
 // It is made by [New] and may be used by many goroutines.
 type Identity struct {
 	config Config
+	source Source
 	now    atomic.Pointer[material]
+	update sync.Mutex // one at a time
 }
 
-// New reads the files. It reports every problem with them.
+// New reads the files, or asks the Source. It reports every problem with them.
 func New(c Config) (*Identity, error) {
 	l := check.List{Prefix: "mtls"}
-	for _, f := range c.files() {
-		if f.name == "" {
+	for _, f := range c.files().names {
+		switch {
+		case f.name == "" && c.Source == nil:
 			l.Add(f.field, nil, "must name a file")
+		case f.name != "" && c.Source != nil:
+			l.Add(f.field, f.name, "stands beside Source, and only one of them can count")
 		}
 	}
 	if c.TrustDomain != "" && !trustDomain(c.TrustDomain) {
@@ -62,11 +72,18 @@ func New(c Config) (*Identity, error) {
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
-	m, err := read(c)
+	i := &Identity{config: c, source: c.Source}
+	if i.source == nil {
+		i.source = c.files()
+	}
+	k, err := i.source.Read()
 	if err != nil {
 		return nil, err
 	}
-	i := &Identity{config: c}
+	m, err := compile(&i.config, k)
+	if err != nil {
+		return nil, err
+	}
 	i.now.Store(m)
 	return i, nil
 }
@@ -78,10 +95,21 @@ func (i *Identity) ID() ID { return i.now.Load().id }
 // first.
 func (i *Identity) TrustDomains() []string { return slices.Clone(i.now.Load().domains) }
 
-// Reload reads the files again and takes what they hold if all of it is good. With
-// an error what was in force stays.
+// Reload reads the files or asks the Source again, and takes what there is if all
+// of it is good. With an error what was in force stays.
 func (i *Identity) Reload() error {
-	m, err := read(i.config)
+	i.update.Lock()
+	defer i.update.Unlock()
+	k, err := i.source.Read()
+	if err != nil {
+		return err
+	}
+	return i.take(k)
+}
+
+// take puts what was read in force, if it is good. It is called with i.update held.
+func (i *Identity) take(k *Credentials) error {
+	m, err := compile(&i.config, k)
 	if err != nil {
 		return err
 	}
@@ -89,31 +117,28 @@ func (i *Identity) Reload() error {
 		return nil
 	}
 	i.now.Store(m)
-	i.config.Logger.Info("mtls: new certificate", "id", m.id.String(), "until", m.cert.Leaf.NotAfter)
+	i.config.Logger.Info("mtls: new certificate", "id", m.id.String(), "until", m.Certificate.Leaf.NotAfter)
 	return nil
 }
 
-// Run looks for new files until ctx ends. Files that are not good change nothing
-// and are reported once.
+// Run looks for new files, or watches the Source, until ctx ends. What is not good
+// changes nothing and is reported once.
 func (i *Identity) Run(ctx context.Context) error {
-	tick := time.NewTicker(i.config.Interval)
-	defer tick.Stop()
 	said := ""
-	for {
-		select {
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		case <-tick.C:
+	return i.source.Watch(ctx, func(k *Credentials, err error) {
+		if err == nil {
+			i.update.Lock()
+			err = i.take(k)
+			i.update.Unlock()
 		}
-		err := i.Reload()
 		switch {
 		case err == nil:
 			said = ""
 		case err.Error() != said:
 			said = err.Error()
-			i.config.Logger.Error("mtls: the files are not good, the last good ones stay in force", "err", err)
+			i.config.Logger.Error("mtls: what came is not good, the last good certificate and roots stay in force", "err", err)
 		}
-	}
+	})
 }
 
 // Client is a TLS configuration for connections to workloads that have one of the
@@ -122,17 +147,13 @@ func (i *Identity) Client(accept ...ID) *tls.Config {
 	return &tls.Config{
 		MinVersion: tls.VersionTLS12,
 		GetClientCertificate: func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
-			return &i.now.Load().cert, nil
+			return &i.now.Load().Certificate, nil
 		},
 		// The name of the host says nothing about a workload; VerifyConnection checks
 		// all that counts, also when a session is resumed.
 		InsecureSkipVerify: true,
 		VerifyConnection: func(s tls.ConnectionState) error {
-			m := i.now.Load()
-			if err := m.verifyChain(s, x509.ExtKeyUsageServerAuth); err != nil {
-				return err
-			}
-			id, err := m.peer(s.PeerCertificates[0])
+			id, err := i.now.Load().verify(s, x509.ExtKeyUsageServerAuth)
 			if err == nil && len(accept) > 0 && !slices.Contains(accept, id) {
 				err = fmt.Errorf("mtls: the server is %v, which is not expected", id)
 			}

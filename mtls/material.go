@@ -4,110 +4,96 @@ import (
 	"bytes"
 	"crypto/tls"
 	"crypto/x509"
-	"encoding/pem"
 	"errors"
 	"fmt"
-	"os"
+	"maps"
 	"slices"
 	"time"
 
 	"github.com/sidecarless/mesh/internal/check"
 )
 
-// material is what was read from the files at one time, and is good.
+// material is made of what a Source gave at one time, and is good.
 type material struct {
-	cert    tls.Certificate
+	*Credentials
 	id      ID
 	domains []string // that are taken for this mesh's, its own first
-	roots   *x509.CertPool
-	server  *tls.Config
 
-	sources [3][]byte // to see whether files have changed
+	roots  map[string]*x509.CertPool // as Credentials.Roots
+	server *tls.Config
 }
 
-type file struct{ field, name string }
-
-func (c *Config) files() [3]file {
-	return [3]file{{"CertFile", c.CertFile}, {"KeyFile", c.KeyFile}, {"RootsFile", c.RootsFile}}
-}
-
-// read reads the files anew. It reports every problem with them.
-func read(c Config) (*material, error) {
+// compile makes material of what was read. It reports every problem.
+func compile(c *Config, k *Credentials) (*material, error) {
 	l := check.List{Prefix: "mtls"}
-	m := new(material)
-	for n, f := range c.files() {
-		var err error
-		if m.sources[n], err = os.ReadFile(f.name); err != nil {
-			l.Add(f.field, f.name, "cannot be read: %v", err)
+	field, name := "CertFile", any(c.CertFile)
+	if c.Source != nil {
+		field, name = "Source", nil
+	}
+	m := &material{Credentials: k, roots: map[string]*x509.CertPool{}}
+	var err error
+	if len(k.Certificate.Certificate) == 0 || k.Certificate.Leaf == nil {
+		l.Add(field, name, "gives no certificate")
+	} else if m.id, err = idOf(k.Certificate.Leaf); err != nil {
+		l.Add(field, name, "%v", err)
+	} else if now, leaf := time.Now(), k.Certificate.Leaf; now.After(leaf.NotAfter) || now.Before(leaf.NotBefore) {
+		l.Add(field, name, "is good from %v to %v", leaf.NotBefore, leaf.NotAfter)
+	}
+	m.domains = append([]string{c.TrustDomain}, c.Aliases...)
+	if c.TrustDomain == "" {
+		m.domains[0] = m.id.TrustDomain
+	}
+	for domain, certs := range k.Roots {
+		// Others may well be known, but are not taken for this mesh's.
+		if domain == "" || slices.Contains(m.domains, domain) {
+			m.roots[domain] = poolOf(certs)
 		}
 	}
-	if err := l.Err(); err != nil {
-		return nil, err
-	}
-	var err error
-	if m.cert, err = tls.X509KeyPair(m.sources[0], m.sources[1]); err != nil {
-		l.Add("CertFile", c.CertFile, "does not go with its key: %v", err)
-	} else if m.id, err = idOf(m.cert.Leaf); err != nil {
-		l.Add("CertFile", c.CertFile, "%v", err)
-	} else if now, leaf := time.Now(), m.cert.Leaf; now.After(leaf.NotAfter) || now.Before(leaf.NotBefore) {
-		l.Add("CertFile", c.CertFile, "is good from %v to %v", leaf.NotBefore, leaf.NotAfter)
-	}
-	if m.roots, err = pool(m.sources[2]); err != nil {
-		l.Add("RootsFile", c.RootsFile, "%v", err)
+	if len(m.roots) == 0 && err == nil {
+		l.Add(field, name, "gives no roots for the trust domains %q", m.domains)
 	}
 	if err := l.Err(); err != nil {
 		return nil, err
 	}
-	own := c.TrustDomain
-	if own == "" {
-		own = m.id.TrustDomain
-	}
-	m.domains = append([]string{own}, c.Aliases...)
 	m.server = m.serverConfig()
 	return m, nil
 }
 
-// pool are all certificates of a file, which must hold nothing else.
-func pool(text []byte) (*x509.CertPool, error) {
+func poolOf(certs []*x509.Certificate) *x509.CertPool {
 	p := x509.NewCertPool()
-	for n := 0; ; n++ {
-		block, rest := pem.Decode(text)
-		if block == nil {
-			switch {
-			case n == 0:
-				return nil, errors.New("holds no certificate")
-			case len(bytes.TrimSpace(rest)) > 0:
-				return nil, fmt.Errorf("holds something behind certificate %d that is none", n)
-			}
-			return p, nil
-		}
-		c, err := x509.ParseCertificate(block.Bytes)
-		if err != nil {
-			return nil, fmt.Errorf("holds a certificate %d that is none: %w", n+1, err)
-		}
+	for _, c := range certs {
 		p.AddCert(c)
-		text = rest
 	}
+	return p
 }
 
 func (m *material) same(o *material) bool {
-	return slices.EqualFunc(m.sources[:], o.sources[:], bytes.Equal)
+	return slices.EqualFunc(m.Certificate.Certificate, o.Certificate.Certificate, bytes.Equal) &&
+		maps.EqualFunc(m.Roots, o.Roots, func(a, b []*x509.Certificate) bool {
+			return slices.EqualFunc(a, b, (*x509.Certificate).Equal)
+		})
 }
 
 // serverConfig is for the connections that are made while m is in force.
 func (m *material) serverConfig() *tls.Config {
+	all := x509.NewCertPool()
+	for domain := range m.roots {
+		for _, c := range m.Roots[domain] {
+			all.AddCert(c)
+		}
+	}
 	return &tls.Config{
 		MinVersion:   tls.VersionTLS12,
 		NextProtos:   alpn,
-		Certificates: []tls.Certificate{m.cert},
-		ClientCAs:    m.roots,
+		Certificates: []tls.Certificate{m.Certificate},
+		ClientCAs:    all,
 		ClientAuth:   tls.RequireAndVerifyClientCert,
 		VerifyConnection: func(s tls.ConnectionState) error {
-			// A session can be older than these roots.
-			if s.DidResume {
-				if err := m.verifyChain(s, x509.ExtKeyUsageClientAuth); err != nil {
-					return err
-				}
+			// A session can be older than these roots, and one that signs for a trust
+			// domain signs for no other.
+			if s.DidResume || len(m.roots) > 1 || m.roots[""] == nil {
+				_, err := m.verify(s, x509.ExtKeyUsageClientAuth)
+				return err
 			}
 			_, err := m.peer(s.PeerCertificates[0])
 			return err
@@ -115,22 +101,33 @@ func (m *material) serverConfig() *tls.Config {
 	}
 }
 
-// verifyChain checks the certificate of the other side against the roots.
-func (m *material) verifyChain(s tls.ConnectionState, use x509.ExtKeyUsage) error {
+// verify checks the certificate of the other side against the roots of its trust
+// domain, and tells who it is.
+func (m *material) verify(s tls.ConnectionState, use x509.ExtKeyUsage) (ID, error) {
 	if len(s.PeerCertificates) == 0 {
-		return errors.New("mtls: no certificate")
+		return ID{}, errors.New("mtls: no certificate")
 	}
-	between := x509.NewCertPool()
-	for _, c := range s.PeerCertificates[1:] {
-		between.AddCert(c)
+	id, err := m.peer(s.PeerCertificates[0])
+	if err != nil {
+		return ID{}, err
 	}
-	_, err := s.PeerCertificates[0].Verify(x509.VerifyOptions{
-		Roots: m.roots, Intermediates: between, KeyUsages: []x509.ExtKeyUsage{use},
+	_, err = s.PeerCertificates[0].Verify(x509.VerifyOptions{
+		Roots: m.rootsOf(id.TrustDomain), Intermediates: poolOf(s.PeerCertificates[1:]), KeyUsages: []x509.ExtKeyUsage{use},
 	})
 	if err != nil {
-		return &tls.CertificateVerificationError{UnverifiedCertificates: s.PeerCertificates, Err: err}
+		return ID{}, &tls.CertificateVerificationError{UnverifiedCertificates: s.PeerCertificates, Err: err}
 	}
-	return nil
+	return id, nil
+}
+
+// rootsOf is never nil, which would stand for those of the system.
+func (m *material) rootsOf(domain string) *x509.CertPool {
+	for _, d := range [2]string{domain, ""} {
+		if p := m.roots[d]; p != nil {
+			return p
+		}
+	}
+	return x509.NewCertPool()
 }
 
 // peer is the workload that a verified certificate names.
