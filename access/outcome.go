@@ -18,6 +18,7 @@ func recordOf(f *flow.Flow, r *http.Request) Record {
 		Start: f.Start, Duration: time.Since(f.Start),
 		Method: r.Method, Host: hostOf(r), Path: pathOf(r), Protocol: protocolOf(r),
 		Route: f.Route, Branch: f.Branch, Upstream: f.Upstream,
+		Drawn: f.Drawn, DrawnOf: f.DrawnOf,
 		// Envoy knows no flag for a refusal of access; the details tell it.
 		Flags: f.Flags.Without(mesh.Denied), Details: f.Details,
 		Attempts: f.Attempts(), Tries: f.Tries, Faults: f.Faults, Mirrors: f.Mirrors, Request: r,
@@ -26,7 +27,7 @@ func recordOf(f *flow.Flow, r *http.Request) Record {
 		rec.Method = http.MethodGet
 	}
 	if t := f.Last(); t != nil {
-		rec.Endpoint = t.Endpoint
+		rec.Last, rec.Endpoint = t, t.Endpoint
 	}
 	return rec
 }

@@ -25,6 +25,10 @@ type Record struct {
 	Route, Branch, Upstream      string // the rule, the branch of a split, the destination (Envoy's cluster)
 	Endpoint                     string // address of the last attempt
 
+	// Where a random draw fell in the sum of the split's weights, and that sum. Both are
+	// zero where no draw chose the branch.
+	Drawn, DrawnOf uint32
+
 	Status   int       // of the answer, or what a sidecar would answer for Err; 0 when the caller went away before
 	Flags    mesh.Flag // why, in Envoy's spelling; empty when all went well
 	Details  string    // Envoy's response code details
@@ -35,6 +39,7 @@ type Record struct {
 	Attempts int       // how often it was tried; 0 when it did not come so far
 
 	Tries   []*Try   // the attempts before the last, in order
+	Last    *Try     // the attempt that began last; nil when it did not come so far
 	Faults  []string // faults injected
 	Mirrors []string // destinations of copies
 

@@ -76,8 +76,10 @@ func (t *table[T]) buildGuide() {
 	}
 }
 
-func (t *table[T]) pick(draw uint64) *Branch[T] {
-	v := draw % t.total
+func (t *table[T]) pick(draw uint64) *Branch[T] { return t.at(draw % t.total) }
+
+// at is the branch at v of the sum of weights.
+func (t *table[T]) at(v uint64) *Branch[T] {
 	i := t.guide[v>>t.shift]
 	for v >= t.sums[i] {
 		i++

@@ -29,9 +29,9 @@ type transport struct {
 
 // RoundTrip implements http.RoundTripper.
 func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
-	b := choose(t.s, t.key, r)
+	b, at, of := choose(t.s, t.key, r)
 	if f := flow.Of(r); f != nil {
-		f.Branch = b.Name
+		f.Branch, f.Drawn, f.DrawnOf = b.Name, at, of
 	}
 	return b.Value.RoundTrip(r)
 }
@@ -43,18 +43,22 @@ type handler struct {
 
 // ServeHTTP implements http.Handler.
 func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	b := choose(h.s, h.key, r)
+	b, at, of := choose(h.s, h.key, r)
 	if f := flow.Served(r); f != nil {
-		f.Branch = b.Name
+		f.Branch, f.Drawn, f.DrawnOf = b.Name, at, of
 	}
 	b.Value.ServeHTTP(w, r)
 }
 
-func choose[T any](s *Splitter[T], key match.Key, r *http.Request) *Branch[T] {
+// choose is the branch for r and, where a random draw decided, where it fell in
+// the sum of the weights and that sum.
+func choose[T any](s *Splitter[T], key match.Key, r *http.Request) (b *Branch[T], at, of uint32) {
+	t := s.now.Load()
 	if key != nil {
 		if k, ok := key(r); ok {
-			return s.PickKey("", k)
+			return t.pickKey("", k), 0, 0
 		}
 	}
-	return s.Pick(rand.Uint64())
+	v := rand.Uint64() % t.total
+	return t.at(v), uint32(v), uint32(t.total)
 }

@@ -50,19 +50,26 @@ type Flow struct {
 	// positive, is after how many attempts it leaves out the priorities that were
 	// tried, as Envoy's previous_priorities does.
 	Tries      []*Try
-	Picks      int
-	Priorities int
+	Picks      int32
+	Priorities int32
 
 	// The hash for balancing that was computed for all destinations of a rule, if
 	// HashKnown, in place of those that balancers compute.
 	Hash              uint64
 	Hashed, HashKnown bool
 
+	served bool
+
+	// Where a random draw fell in the sum of a split's weights, and that sum. Both are
+	// zero where no draw decided.
+	Drawn uint32
+
 	Draw uint64 // random bits that are the same for all attempts; zero until somebody needs them
 
-	served   bool
+	DrawnOf  uint32
 	attempts atomic.Int32
 	last     atomic.Pointer[Try]
+	peer     atomic.Pointer[Workload]
 
 	First Try
 }
