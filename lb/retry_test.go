@@ -21,7 +21,7 @@ func attempts(t testing.TB, b *Balancer, n int, how retrying, key string, fails 
 	require.NoError(t, err)
 	r.Header.Set("X-Key", key)
 	f, r := flow.Ensure(r)
-	f.Picks, f.Priorities = how.picks, how.priorities
+	f.Picks, f.Priorities = int32(how.picks), int32(how.priorities)
 	var met []string
 	transport := b.Transport(roundTripper(func(r *http.Request) (*http.Response, error) {
 		met = append(met, r.URL.Host)

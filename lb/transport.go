@@ -93,7 +93,7 @@ func (t *transport) pick(f *flow.Flow, q Query) (Lease, error) {
 		return t.balancer.Pick(q)
 	}
 	q.Tried = hostsOf(f.Tries)
-	return t.balancer.pick(q, retrying{f.Picks, f.Priorities})
+	return t.balancer.pick(q, retrying{int(f.Picks), int(f.Priorities)})
 }
 
 // BodyEnded implements [body.Ender]: the attempt arg has ended.

@@ -91,8 +91,8 @@ func TestT6ThePolicyTellsTheBalancerHowHardToTry(t *testing.T) {
 			b := &balancer{hosts: []string{"a"}}
 			_, err := mustNew(t, tt.config).Transport(b).RoundTrip(request(t, "GET", ""))
 			require.NoError(t, err)
-			require.Equal(t, tt.picks, b.told.Picks)
-			require.Equal(t, tt.priorities, b.told.Priorities)
+			require.EqualValues(t, tt.picks, b.told.Picks)
+			require.EqualValues(t, tt.priorities, b.told.Priorities)
 		})
 	}
 }

@@ -2,6 +2,7 @@ package retry
 
 import (
 	"context"
+	"math"
 	"net/http"
 
 	"github.com/sidecarless/mesh/internal/flow"
@@ -93,7 +94,8 @@ func first(f *flow.Flow, r *http.Request) *flow.Try {
 
 // guide tells the balancer what to make of hosts that were tried.
 func (r *rules) guide(f *flow.Flow) {
-	f.Picks, f.Priorities = r.config.HostPicks, r.config.OtherPriorities
+	f.Picks = int32(min(r.config.HostPicks, math.MaxInt32))
+	f.Priorities = int32(min(r.config.OtherPriorities, math.MaxInt32))
 	if r.config.SameHost {
 		f.Picks = -1
 	}

@@ -191,6 +191,8 @@ func (d detached) Value(key any) any {
 	switch key.(type) {
 	case flowKey, tryKey:
 		return nil
+	case copyKey:
+		return true
 	}
 	return d.Context.Value(key)
 }
