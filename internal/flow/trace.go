@@ -1,0 +1,49 @@
+package flow
+
+import (
+	"context"
+	"encoding/hex"
+	"net/http"
+)
+
+// A Trace says to which distributed trace a request belongs, and which of its
+// spans is the request's.
+type Trace struct {
+	ID      [16]byte
+	Span    [8]byte
+	Sampled bool // the trace is recorded
+}
+
+// String is the ID in hexadecimal digits.
+func (t *Trace) String() string { return hex.EncodeToString(t.ID[:]) }
+
+// SpanString is the Span in hexadecimal digits.
+func (t *Trace) SpanString() string { return hex.EncodeToString(t.Span[:]) }
+
+// TraceKey is the key under which the context of a request has its *Trace. The
+// layer that traces puts it there, with [Flow.Bound].
+type TraceKey struct{}
+
+// TraceOf is the trace to which the request of ctx belongs, or nil.
+func TraceOf(ctx context.Context) *Trace {
+	t, _ := ctx.Value(TraceKey{}).(*Trace)
+	return t
+}
+
+type copyKey struct{}
+
+// IsCopy reports whether a request with the context ctx is one that [Detached] is
+// for.
+func IsCopy(ctx context.Context) bool { return ctx.Value(copyKey{}) != nil }
+
+// NotePattern notes in the record of a request that is being served the pattern
+// by which an [http.ServeMux] found its handler. R is the request that the mux got:
+// the mux writes the pattern there, and layers further out may have another copy.
+func NotePattern(r *http.Request) {
+	if f := Served(r); f != nil {
+		f.First.own.Pattern = r.Pattern
+	}
+}
+
+// Pattern is what [NotePattern] noted, empty if nothing.
+func (f *Flow) Pattern() string { return f.First.own.Pattern }
