@@ -60,7 +60,7 @@ func (s *serving) OnRefusal(err error) { s.err = err }
 func (s *serving) tell() {
 	r := s.request
 	rec := recordOf(s.flow, r)
-	rec.Received, rec.Sent = s.in.n.Load(), s.Bytes()
+	rec.Received, rec.Sent, rec.TLS = s.in.n.Load(), s.Bytes(), r.TLS
 	if !s.Hijacked() {
 		// The writer of a connection that was taken over is not ours to look at.
 		rec.Header = s.Header()

@@ -21,7 +21,8 @@ func recordOf(f *flow.Flow, r *http.Request) Record {
 		Drawn: f.Drawn, DrawnOf: f.DrawnOf,
 		// Envoy knows no flag for a refusal of access; the details tell it.
 		Flags: f.Flags.Without(mesh.Denied), Details: f.Details,
-		Attempts: f.Attempts(), Tries: f.Tries, Faults: f.Faults, Mirrors: f.Mirrors, Request: r,
+		Attempts: f.Attempts(), Tries: f.Tries, Faults: f.Faults, Mirrors: f.Mirrors,
+		Peer: f.Peer(), Request: r,
 	}
 	if rec.Method == "" {
 		rec.Method = http.MethodGet

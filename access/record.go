@@ -1,6 +1,7 @@
 package access
 
 import (
+	"crypto/tls"
 	"log/slog"
 	"net/http"
 	"time"
@@ -13,6 +14,10 @@ import (
 // when it began, how long it took, how long was waited before it and why another
 // one followed.
 type Try = flow.Try
+
+// A Workload is a process of the mesh, as metrics name it. Parts that are not
+// known are empty.
+type Workload = flow.Workload
 
 // A Record is one request as it ended. Strings are empty and numbers zero where
 // something was not reached or is not known.
@@ -42,6 +47,9 @@ type Record struct {
 	Last    *Try     // the attempt that began last; nil when it did not come so far
 	Faults  []string // faults injected
 	Mirrors []string // destinations of copies
+
+	Peer *Workload            // who answered or, where a request was served, who called; nil when nobody told
+	TLS  *tls.ConnectionState // of the connection to the server or, where a request was served, from the caller; nil in plain text
 
 	Request *http.Request // as the caller gave it: only to be read
 	Header  http.Header   // of the answer; nil when there was none

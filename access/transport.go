@@ -77,7 +77,7 @@ func (c *call) BodyEnded(_ any, ended error) {
 	rec.Waited = c.waited
 	rec.Received, rec.Sent = c.in.n.Load(), c.out.n.Load()
 	if c.res != nil {
-		rec.Status, rec.Header, rec.Trailer = c.res.StatusCode, c.res.Header, c.res.Trailer
+		rec.Status, rec.Header, rec.Trailer, rec.TLS = c.res.StatusCode, c.res.Header, c.res.Trailer, c.res.TLS
 	}
 	switch {
 	case c.res == nil && mesh.OutcomeOf(f.Caller, nil, c.err).Kind == mesh.Neutral:
