@@ -290,3 +290,13 @@ func (u *Upstream) Balancer() *lb.Balancer { return u.balancer }
 
 // Detector ejects endpoints, to look at its journal.
 func (u *Upstream) Detector() *outlier.Detector { return u.detector }
+
+// Breaker holds the circuit, to look at its changes.
+func (u *Upstream) Breaker() *breaker.Breaker { return u.breaker }
+
+// Limits are those in force. Zero is no limit.
+func (u *Upstream) Limits() breaker.LimitsConfig {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return u.config.Breaker.Limits
+}
