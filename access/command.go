@@ -71,6 +71,10 @@ func commandOf(name string) (c command, known bool) {
 		return text(remoteHost), true
 	case "DOWNSTREAM_LOCAL_ADDRESS":
 		return text(localAddress), true
+	case "TRACE_ID":
+		return text(traceOf((*Trace).String)), true
+	case "SPAN_ID":
+		return text(traceOf((*Trace).SpanString)), true
 	case "UPSTREAM_LOCAL_ADDRESS", "CONNECTION_TERMINATION_DETAILS":
 		// Not known inside of a process.
 		return command{value: func(dst []byte, _ *Record) []byte { return dst }}, true
@@ -173,6 +177,16 @@ func parseCommand(s string) (command, error) {
 func transportFailure(r *Record) string {
 	_, reason, _ := strings.Cut(strings.TrimSuffix(r.Details, "}"), "{remote_connection_failure|")
 	return reason
+}
+
+// traceOf is what a request's trace tells, if it has one.
+func traceOf(tell func(*Trace) string) func(*Record) string {
+	return func(r *Record) string {
+		if t := r.Trace; t != nil {
+			return tell(t)
+		}
+		return ""
+	}
 }
 
 func tlsOf(r *Record) *tls.ConnectionState {

@@ -85,7 +85,7 @@ func (s *serving) tell() {
 	default:
 		rec.Flags, rec.Details = rec.Flags.With(mesh.ConnectionLost), mesh.ResetDetails(mesh.ReasonConnectionTermination)
 	}
-	s.ctx.Context = r.Context()
+	s.ctx.Context = s.flow.Context
 	s.sink(&s.ctx, rec)
 }
 

@@ -23,6 +23,7 @@ func recordOf(f *flow.Flow, r *http.Request) Record {
 		Flags: f.Flags.Without(mesh.Denied), Details: f.Details,
 		Attempts: f.Attempts(), Tries: f.Tries, Faults: f.Faults, Mirrors: f.Mirrors,
 		Peer: f.Peer(), Request: r,
+		Trace: flow.TraceOf(f.Context),
 	}
 	if rec.Method == "" {
 		rec.Method = http.MethodGet

@@ -19,6 +19,10 @@ type Try = flow.Try
 // known are empty.
 type Workload = flow.Workload
 
+// A Trace says to which distributed trace a request belongs, and which of its
+// spans is the request's. Its String is the trace's ID in hexadecimal digits.
+type Trace = flow.Trace
+
 // A Record is one request as it ended. Strings are empty and numbers zero where
 // something was not reached or is not known.
 type Record struct {
@@ -50,6 +54,8 @@ type Record struct {
 
 	Peer *Workload            // who answered or, where a request was served, who called; nil when nobody told
 	TLS  *tls.ConnectionState // of the connection to the server or, where a request was served, from the caller; nil in plain text
+
+	Trace *Trace // nil if no layer traced it
 
 	Request *http.Request // as the caller gave it: only to be read
 	Header  http.Header   // of the answer; nil when there was none
@@ -87,6 +93,9 @@ func (r Record) LogValue() slog.Value {
 	}
 	if r.Err != nil {
 		attrs = append(attrs, slog.String("error", r.Err.Error()))
+	}
+	if t := r.Trace; t != nil {
+		attrs = append(attrs, slog.String("trace_id", t.String()), slog.String("span_id", t.SpanString()))
 	}
 	return slog.GroupValue(attrs...)
 }

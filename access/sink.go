@@ -6,7 +6,8 @@ import (
 )
 
 // A Sink takes each Record, on the goroutine that saw the last byte pass: it
-// must not block. The context has the caller's values and does not end.
+// must not block. The context has the values of the request's context, with those
+// that layers put there, and does not end.
 type Sink func(context.Context, Record)
 
 // Join is a Sink that hands each Record to all of sinks in their order. Nil

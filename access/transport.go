@@ -95,6 +95,6 @@ func (c *call) BodyEnded(_ any, ended error) {
 	default:
 		rec.cut(ended)
 	}
-	c.ctx.Context = f.Caller
+	c.ctx.Context = f.Context
 	c.sink(&c.ctx, rec)
 }
