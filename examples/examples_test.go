@@ -127,6 +127,19 @@ func TestEveryExampleShowsWhatItClaims(t *testing.T) {
 	}
 }
 
+// Readers come from the YAML and the commands that they know.
+func TestEveryReadmeNamesTheSnippetAndTheCommandsOfASidecar(t *testing.T) {
+	readmes, err := filepath.Glob("*/README.md")
+	require.NoError(t, err)
+	require.Greater(t, len(readmes), len(examples))
+	for _, readme := range readmes {
+		text, err := os.ReadFile(readme)
+		require.NoError(t, err)
+		require.Regexp(t, `(?m)^Seed: `, string(text), readme)
+		require.Regexp(t, `stands? (for|in)`, string(text), readme)
+	}
+}
+
 func TestEveryFolderIsAnExampleWithAReadme(t *testing.T) {
 	programs, err := filepath.Glob("*/main.go")
 	require.NoError(t, err)

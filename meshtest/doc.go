@@ -11,6 +11,10 @@
 //	)
 //	client := &http.Client{Transport: retries.Transport(reviews)}
 //
+// A [Mesh] stands for many servers and the network before them, each with a script
+// of faults: ten minutes of an outage take milliseconds in a bubble, and the same
+// seed is the same run.
+//
 // [TestTransport] holds a client layer against the contract of http.RoundTripper
 // and what callers rely on besides: their request is not touched, its body is
 // closed, streams stream. [TestHandler] does the same for layers around handlers:

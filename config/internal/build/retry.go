@@ -47,6 +47,7 @@ func (u *update) retries(rule *plan.Rule, to *cluster) (*retry.Policy, error) {
 		Backoff:     retry.Backoff{Base: given.Backoff.AsDuration()},
 		Budget:      to.budget,
 		TellAttempt: u.mesh.options.ProxyHeaders,
+		Rand:        u.mesh.options.Rand,
 	}
 	if c.Attempts == 0 {
 		c.Attempts = -1 // zero is the default there
