@@ -43,13 +43,15 @@ func compile(c *Config, k *Credentials) (*material, error) {
 	if c.TrustDomain == "" {
 		m.domains[0] = m.id.TrustDomain
 	}
+	known := false
 	for domain, certs := range k.Roots {
 		// Others may well be known, but are not taken for this mesh's.
 		if domain == "" || slices.Contains(m.domains, domain) {
 			m.roots[domain] = poolOf(certs)
+			known = known || len(certs) > 0
 		}
 	}
-	if len(m.roots) == 0 && err == nil {
+	if !known && err == nil {
 		l.Add(field, name, "gives no roots for the trust domains %q", m.domains)
 	}
 	if err := l.Err(); err != nil {

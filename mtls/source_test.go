@@ -166,6 +166,7 @@ func TestSourcesThatAreNotGood(t *testing.T) {
 		"nothing":              {},
 		"no certificate":       {Roots: good().Roots},
 		"no roots":             {Certificate: good().Certificate},
+		"an empty bundle":      {Certificate: good().Certificate, Roots: map[string][]*x509.Certificate{"cluster.local": {}}},
 		"roots of others only": federated(t, frontendID, ca, map[string]*certtest.CA{"partner.local": ca}),
 	} {
 		t.Run(name, func(t *testing.T) {
