@@ -44,6 +44,7 @@ type Limits struct {
 
 	connections, pending, requests atomic.Int64
 	overflows                      atomic.Uint64
+	noPlace, waits                 atomic.Uint64
 }
 
 // NewLimits makes Limits. The error is a [*mesh.Problem] for each field that is
@@ -87,9 +88,11 @@ func (l *Limits) GiveConnection() { l.connections.Add(-1) }
 
 // TakePending takes a place to wait in, if there is one.
 func (l *Limits) TakePending() bool {
+	l.waits.Add(1)
 	if take(&l.pending, l.maxPending.Load()) {
 		return true
 	}
+	l.noPlace.Add(1)
 	l.overflows.Add(1)
 	return false
 }
@@ -144,6 +147,8 @@ type LimitsStats struct {
 	Pending     int    // requests that wait for one
 	Requests    int    // under way
 	Overflows   uint64 // requests refused, since the start
+	NoPlace     uint64 // of these, because too many were waiting
+	Waits       uint64 // requests that had to wait or were refused, because there was no room for a connection
 }
 
 // Stats copies the counters.
@@ -153,6 +158,8 @@ func (l *Limits) Stats() LimitsStats {
 		Pending:     int(l.pending.Load()),
 		Requests:    int(l.requests.Load()),
 		Overflows:   l.overflows.Load(),
+		NoPlace:     l.noPlace.Load(),
+		Waits:       l.waits.Load(),
 	}
 }
 

@@ -35,11 +35,11 @@ func TestRequestsWaitInLineForAConnection(t *testing.T) {
 		_, err = b.Acquire(t.Context())
 		require.Equal(t, mesh.Overflow, mesh.FlagOf(err))
 		require.Equal(t, "upstream_reset_before_response_started{overflow}", mesh.AsError(err).Details)
-		require.Equal(t, LimitsStats{Connections: 1, Pending: 3, Requests: 1, Overflows: 1}, b.Stats().LimitsStats)
+		require.Equal(t, LimitsStats{Connections: 1, Pending: 3, Requests: 1, Overflows: 1, NoPlace: 1, Waits: 4}, b.Stats().LimitsStats)
 		first.Done(good)
 		synctest.Wait()
 		require.Equal(t, []int{0, 1, 2}, order)
-		require.Equal(t, LimitsStats{Overflows: 1}, b.Stats().LimitsStats)
+		require.Equal(t, LimitsStats{Overflows: 1, NoPlace: 1, Waits: 4}, b.Stats().LimitsStats)
 	})
 }
 

@@ -151,3 +151,16 @@ type BudgetStats struct {
 func (b *Budget) Stats() BudgetStats {
 	return BudgetStats{Active: int(b.active.Load()), Retries: int(b.retries.Load())}
 }
+
+// Allowed is how many retries there may be now, those included that are waiting or
+// not answered yet.
+func (b *Budget) Allowed() int {
+	switch {
+	case b.window != nil:
+		requests, spent := b.window.sums(time.Now())
+		return int(max(0, b.retries.Load()+b.most(requests)-spent))
+	case b.limit < 0:
+		return int(b.most(b.active.Load()))
+	}
+	return int(b.limit)
+}

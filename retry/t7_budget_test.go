@@ -117,3 +117,21 @@ func TestBudgetsOfEnvoy(t *testing.T) {
 		})
 	}
 }
+
+func TestABudgetTellsHowManyRetriesThereMayBe(t *testing.T) {
+	for name, tt := range map[string]struct {
+		config retry.BudgetConfig
+		want   int
+	}{
+		"a number":                           {retry.BudgetConfig{MaxConcurrent: 7}, 7},
+		"none":                               {retry.BudgetConfig{MaxConcurrent: -1}, 0},
+		"a share of nothing, but the floor":  {retry.BudgetConfig{Percent: 50, MinConcurrent: 4}, 4},
+		"what every second of a time allows": {retry.BudgetConfig{PerSecond: 5, TTL: 10 * time.Second}, 50},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b, err := retry.NewBudget(tt.config)
+			require.NoError(t, err)
+			require.Equal(t, tt.want, b.Allowed())
+		})
+	}
+}

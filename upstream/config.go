@@ -20,6 +20,9 @@ type Config struct {
 	// Name is the destination's, for errors and records.
 	Name string
 
+	// Service is what the destination is known as in the mesh, for metrics.
+	Service Service
+
 	// Endpoints are where requests can go. They can be none: requests are refused
 	// until there are some.
 	Endpoints []lb.Endpoint
@@ -69,9 +72,15 @@ type Config struct {
 	Transport http.RoundTripper
 }
 
+// A Service is a host of the mesh and the namespace to which it belongs. Both may
+// be empty, if they are not known.
+type Service struct{ Host, Namespace string }
+
 // Health says how endpoints are checked: by a request, or if Path is empty by a
 // connection. An endpoint that fails Unhealthy checks in a row is not used until it
-// has passed Healthy in a row.
+// has passed Healthy in a row. One whose answer has the header
+// x-envoy-immediate-health-check-fail is about to leave, and counts as failed at
+// once.
 type Health struct {
 	Interval  time.Duration // between checks of an endpoint; zero is no checks
 	Timeout   time.Duration // of a check; zero is 1 s

@@ -122,7 +122,7 @@ func TestAConnectionThatCannotBeMade(t *testing.T) {
 	requireError(t, err, mesh.ConnectFailure, 503, mesh.NotSent,
 		"upstream_reset_before_response_started{remote_connection_failure|delayed_connect_error:_Connection_refused}")
 	require.EqualValues(t, 1, body.closes.Load())
-	require.Equal(t, breaker.LimitsStats{}, p.limits.Stats())
+	require.Equal(t, breaker.LimitsStats{}, inUse(p))
 	require.EqualValues(t, 1, p.stats().Failed)
 
 	t.Run("because of a Dial function's own error", func(t *testing.T) {

@@ -278,7 +278,7 @@ func TestCloseEndsRequestsUnderWayAndWaiting(t *testing.T) {
 	require.NoError(t, p.Close())
 	wait.Wait()
 	require.NoError(t, p.Close())
-	require.Equal(t, breaker.LimitsStats{}, p.limits.Stats())
+	require.Equal(t, breaker.LimitsStats{}, inUse(p))
 }
 
 func together(n int, f func(i int)) {

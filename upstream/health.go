@@ -17,7 +17,10 @@ import (
 const checksAtOnce = 64
 
 // health is what checks have found of one host.
-type health struct{ good, bad int } // in a row
+type health struct {
+	good, bad int  // in a row
+	out       bool // it is not to be used by what they found, or by its own word
+}
 
 // Run checks the health of endpoints, where [Config.Health] asks for it, until ctx
 // ends or the upstream is closed; it returns the cause of the end of ctx, or nil.
@@ -93,6 +96,9 @@ func (u *Upstream) checkHosts(ctx context.Context, c Config, h Health, found map
 
 // found takes in the result of a check.
 func (u *Upstream) found(host *lb.Host, of *health, h Health, good bool) {
+	if !of.out && !host.Healthy() {
+		*of = health{out: true} // it said so, see leaving: it has to pass as many as any other
+	}
 	if good {
 		of.good, of.bad = of.good+1, 0
 	} else {
@@ -100,8 +106,10 @@ func (u *Upstream) found(host *lb.Host, of *health, h Health, good bool) {
 	}
 	switch {
 	case host.Healthy() && of.bad >= h.Unhealthy:
+		of.out = true
 		host.SetHealthy(false)
 	case !host.Healthy() && of.good >= h.Healthy:
+		of.out = false
 		host.SetHealthy(true)
 		u.detector.Restore(host) // as Envoy's successful_active_health_check_uneject_host
 	}

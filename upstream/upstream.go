@@ -140,12 +140,15 @@ func (u *Upstream) sender(c Config, keep *pool) *sender {
 		}
 		last = s.pool
 	}
-	layers := []func(http.RoundTripper) http.RoundTripper{nil, nil, u.balancer.Transport, c.Attempt}
+	layers := []func(http.RoundTripper) http.RoundTripper{nil, nil, u.balancer.Transport, nil, c.Attempt}
 	if !c.NoRetry && c.Retry.Attempts >= 0 {
 		layers[0] = u.retries.Transport
 	}
 	if guards(c.circuit()) {
 		layers[1] = u.breaker.Transport
+	}
+	if c.Health.Interval > 0 {
+		layers[3] = heedLeaving
 	}
 	s.chain = mesh.Chain(layers...)(last)
 	return s
@@ -284,6 +287,21 @@ func (u *Upstream) Stats() Stats {
 
 // Name is the destination's.
 func (u *Upstream) Name() string { return u.name }
+
+// Service is what the destination is known as.
+func (u *Upstream) Service() Service {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return u.config.Service
+}
+
+// RetryBudget is that of [Config.Retry], or nil. Where NoRetry leaves repeating to
+// others it is the one that they share, if they say so.
+func (u *Upstream) RetryBudget() *retry.Budget {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return u.config.Retry.Budget
+}
 
 // Balancer chooses the endpoints, to look at them.
 func (u *Upstream) Balancer() *lb.Balancer { return u.balancer }

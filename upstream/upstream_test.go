@@ -329,3 +329,14 @@ func TestRunEndsWithItsContextOrTheUpstream(t *testing.T) {
 	require.NoError(t, u.Close())
 	require.NoError(t, <-done)
 }
+
+func TestAnUpstreamTellsWhatItIsKnownAs(t *testing.T) {
+	budget, err := retry.NewBudget(retry.BudgetConfig{MaxConcurrent: 3})
+	require.NoError(t, err)
+	service := upstream.Service{Host: "reviews.shop.svc.cluster.local", Namespace: "shop"}
+	u, err := upstream.New(upstream.Config{Name: "reviews", Service: service, Retry: retry.Config{Budget: budget}, NoRetry: true})
+	require.NoError(t, err)
+	defer u.Close()
+	require.Equal(t, service, u.Service())
+	require.Same(t, budget, u.RetryBudget())
+}

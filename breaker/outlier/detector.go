@@ -30,6 +30,7 @@ type Detector struct {
 	detected uint64
 	enforced uint64
 	overflow uint64
+	counts   map[Reason]Count
 
 	told  time.Time   // when hosts were told last
 	merge *time.Timer // until they are told again, with Merge; nil when none waits
@@ -93,7 +94,7 @@ func (d *Detector) tell(now time.Time) {
 
 // New reports every problem of c, with fields such as "outlier.Interval".
 func New(c Config) (*Detector, error) {
-	d := &Detector{hosts: map[*lb.Host]*watched{}, lastTick: time.Now()}
+	d := &Detector{hosts: map[*lb.Host]*watched{}, counts: map[Reason]Count{}, lastTick: time.Now()}
 	if err := d.Update(c); err != nil {
 		return nil, err
 	}
@@ -197,6 +198,9 @@ func (d *Detector) eject(w *watched, now time.Time, why Reason, numbers string) 
 	}
 	c := d.now.Load()
 	d.detected++
+	count := d.counts[why]
+	count.Detected++
+	d.counts[why] = count
 	entry := Ejection{Host: w.host, Reason: why, Detail: numbers, Since: now, Times: w.times + 1}
 	if !c.allows(int(d.ejected.Load()), len(d.hosts)) {
 		d.overflow++
@@ -219,6 +223,8 @@ func (d *Detector) eject(w *watched, now time.Time, why Reason, numbers string) 
 		w.lasts += time.Duration(c.Rand() % uint64(c.Jitter+1))
 	}
 	d.enforced++
+	count.Enforced++
+	d.counts[why] = count
 	d.ejected.Add(1)
 	entry.Until = now.Add(w.lasts)
 	d.journal.add(entry)

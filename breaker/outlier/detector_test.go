@@ -106,6 +106,7 @@ func TestTheJournalIsBounded(t *testing.T) {
 	for _, h := range hosts[:50] {
 		d.Restore(h)
 	}
+	require.Equal(t, map[outlier.Reason]outlier.Count{outlier.Consecutive5xx: {Detected: 250, Enforced: 250}}, d.Counts())
 	journal := slices.Collect(d.Journal())
 	require.Len(t, journal, 256)
 	require.Equal(t, outlier.Returned, journal[255].Kind)
@@ -121,6 +122,7 @@ func TestAHostThatIsSparedIsToldOnce(t *testing.T) {
 	require.Len(t, slices.Collect(d.Journal()), 1)
 	require.False(t, hosts[0].Ejected(), "a shadow ejects nobody")
 	require.EqualValues(t, 1000, d.Stats().Detected)
+	require.Equal(t, map[outlier.Reason]outlier.Count{outlier.Consecutive5xx: {Detected: 1000}}, d.Counts())
 }
 
 func TestAHostThatIsRestoredBeginsAnew(t *testing.T) {

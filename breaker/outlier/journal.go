@@ -2,6 +2,7 @@ package outlier
 
 import (
 	"iter"
+	"maps"
 	"slices"
 	"time"
 
@@ -99,4 +100,17 @@ func (d *Detector) Stats() Stats {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return Stats{int(d.ejected.Load()), d.detected, d.enforced, d.overflow}
+}
+
+// A Count is how often hosts were found out for one [Reason].
+type Count struct {
+	Detected uint64 // times that a host was found out
+	Enforced uint64 // of these, times that it was ejected
+}
+
+// Counts are the counts since the start for each reason that there was.
+func (d *Detector) Counts() map[Reason]Count {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return maps.Clone(d.counts)
 }
