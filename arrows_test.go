@@ -30,6 +30,7 @@ var arrows = map[string]string{
 	"lb":              ". match",
 	"discovery":       "lb",
 	"upstream":        ". match fault mirror timeout retry breaker breaker/outlier limit lb split rewrite",
+	"drain":           "",
 	"authz":           ". match",
 	"mtls":            ".",
 	"access":          ".",
