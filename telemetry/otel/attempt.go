@@ -1,0 +1,172 @@
+package meshotel
+
+import (
+	"context"
+	"net/http"
+	"strconv"
+	"time"
+
+	"go.opentelemetry.io/otel/attribute"
+	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/sidecarless/mesh"
+	"github.com/sidecarless/mesh/internal/body"
+	"github.com/sidecarless/mesh/internal/flow"
+)
+
+// Attempt is a client layer around attempts: each is a CLIENT span that the server
+// learns of, and is measured. It belongs inside of whatever repeats requests and
+// chooses their endpoints: it is made for [upstream.Config.Attempt].
+//
+// [upstream.Config.Attempt]: https://pkg.go.dev/github.com/sidecarless/mesh/upstream#Config
+func (t *Telemetry) Attempt(next http.RoundTripper) http.RoundTripper {
+	if t == nil {
+		return next
+	}
+	return attempts{t, next}
+}
+
+type attempts struct {
+	*Telemetry
+	next http.RoundTripper
+}
+
+// RoundTrip implements http.RoundTripper.
+func (t attempts) RoundTrip(r *http.Request) (*http.Response, error) {
+	try := flow.TryOf(r)
+	out := flow.OwnHeader(r)
+	if t.tracer == nil && t.metrics == nil {
+		t.propagator.inject(r.Context(), out.Header)
+		return t.send(out, r)
+	}
+	a := &attempt{metrics: t.metrics, try: try, request: r.Context(), method: methodOf(r), place: placeOf(r)}
+	ctx := r.Context()
+	if t.tracer != nil {
+		ctx = t.attempt(a, r)
+		if a.span.IsRecording() {
+			out = out.WithContext(ctx) // for layers inside that ask for the span
+		}
+	}
+	a.ctx, a.start = ctx, time.Now()
+	t.propagator.inject(ctx, out.Header)
+	res, err := t.send(out, r)
+	if err != nil {
+		a.over(nil, err)
+		return nil, err
+	}
+	a.res = res
+	slot := &a.slot
+	if try != nil {
+		slot = &try.Body
+	}
+	body.OnEnd(res, slot, a, nil)
+	return res, nil
+}
+
+// send sends out in place of r.
+func (t attempts) send(out, r *http.Request) (*http.Response, error) {
+	res, err := t.next.RoundTrip(out)
+	if res != nil && res.Request == out {
+		res.Request = r
+	}
+	return res, err
+}
+
+// attempt begins the span of an attempt.
+func (t *Telemetry) attempt(a *attempt, r *http.Request) context.Context {
+	room := [16]attribute.KeyValue{}
+	attrs := appendMethod(room[:0], a.method, r)
+	attrs = appendPlace(attrs, a.place, r.URL)
+	if try := a.try; try != nil {
+		attrs = append(attrs, keyAttempt.Int(try.N))
+		if try.Endpoint != "" {
+			attrs = append(attrs, keyEndpoint.String(try.Endpoint))
+			attrs = appendPeer(attrs, try.Endpoint)
+		}
+		if try.N > 1 {
+			attrs = append(attrs, semconv.HTTPRequestResendCount(try.N-1))
+		}
+	}
+	attrs = append(attrs, t.attributes...)
+	ctx := r.Context()
+	kind, name := trace.WithSpanKind(trace.SpanKindClient), nameOf(a.method)
+	if !flow.IsCopy(ctx) {
+		ctx, a.span = t.tracer.Start(ctx, name, kind, trace.WithAttributes(attrs...))
+		return ctx
+	}
+	// Nobody waits for its answer, which must not lengthen the trace of the request.
+	attrs = append(attrs, keyMirror.Bool(true))
+	ctx, a.span = t.tracer.Start(ctx, name, kind, trace.WithAttributes(attrs...), trace.WithNewRoot(), trace.WithLinks(trace.LinkFromContext(ctx)))
+	return ctx
+}
+
+// An attempt is one on its way.
+type attempt struct {
+	metrics *metrics
+	try     *flow.Try       // nil without a record
+	request context.Context // of the attempt, without its span
+	ctx     context.Context // with it
+	span    trace.Span      // nil where there are none
+	start   time.Time
+	method  string
+	place   place
+	res     *http.Response
+	slot    body.Body
+}
+
+// BodyEnded implements body.Ender: the attempt is over.
+func (a *attempt) BodyEnded(_ any, err error) {
+	a.over(a.res, shortfall(a.request, err))
+}
+
+// over ends the span, and measures.
+func (a *attempt) over(res *http.Response, err error) {
+	kind, status, protocol := "", 0, ""
+	if res != nil {
+		status, protocol = res.StatusCode, protocolOf(res.ProtoMajor, res.ProtoMinor)
+	}
+	lost := err != nil && a.lost()
+	switch {
+	case lost:
+		kind = "lost"
+	case err != nil:
+		kind = errorType(err)
+	case status >= http.StatusBadRequest:
+		kind = strconv.Itoa(status)
+	}
+	if a.metrics != nil {
+		a.metrics.client(a, status, protocol, kind)
+	}
+	if a.span == nil {
+		return
+	}
+	if a.span.IsRecording() {
+		if status != 0 {
+			a.span.SetAttributes(semconv.HTTPResponseStatusCode(status))
+		}
+		if protocol != "" {
+			a.span.SetAttributes(semconv.NetworkProtocolVersion(protocol))
+		}
+		switch {
+		case lost:
+			a.span.SetAttributes(keyLost.Bool(true))
+		case kind != "":
+			fail(a.span, kind, err)
+		}
+		if flag := mesh.FlagOf(err); flag != "" && !lost {
+			a.span.SetAttributes(keyFlags.String(string(flag)))
+		}
+	}
+	a.span.End()
+}
+
+// lost reports whether the attempt was ended because another one was faster: it was
+// cancelled, by no bound of ours, while its request went on.
+func (a *attempt) lost() bool {
+	if a.try == nil || a.request.Err() == nil || a.try.Flow.Caller.Err() != nil {
+		return false
+	}
+	_, bound := context.Cause(a.request).(*mesh.Error)
+	return !bound
+}

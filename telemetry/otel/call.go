@@ -1,0 +1,194 @@
+package meshotel
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strconv"
+	"time"
+
+	"go.opentelemetry.io/otel/attribute"
+	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/sidecarless/mesh"
+	"github.com/sidecarless/mesh/internal/body"
+	"github.com/sidecarless/mesh/internal/flow"
+)
+
+// Transport is a client layer around requests: each is an INTERNAL span, in which
+// the attempts of [Telemetry.Attempt] are. It belongs outside of all other layers,
+// but for the log of access, which may stand on either side.
+func (t *Telemetry) Transport(next http.RoundTripper) http.RoundTripper {
+	if t == nil {
+		return next
+	}
+	return transport{t, next}
+}
+
+type transport struct {
+	*Telemetry
+	next http.RoundTripper
+}
+
+// RoundTrip implements http.RoundTripper.
+func (t transport) RoundTrip(r *http.Request) (*http.Response, error) {
+	f, out := flow.Ensure(r)
+	out = flow.OwnHeader(out)
+	id := t.carry(f.Context, out.Header)
+	c := t.begin(f, out, id)
+	res, err := t.next.RoundTrip(out)
+	if res != nil && res.Request == out {
+		res.Request = r
+	}
+	switch {
+	case c == nil:
+	case err != nil:
+		c.failed(err)
+	default:
+		c.res = res
+		body.OnEnd(res, &c.slot, c, nil)
+	}
+	return res, err
+}
+
+// A call is a request on its way. It is the context of its flow, which knows the
+// span.
+type call struct {
+	context.Context
+	span  trace.Span
+	trace flow.Trace
+	flow  *flow.Flow
+	res   *http.Response
+	slot  body.Body
+}
+
+// Value implements context.Context.
+func (c *call) Value(key any) any {
+	if key == (flow.TraceKey{}) {
+		return &c.trace
+	}
+	return c.Context.Value(key)
+}
+
+// begin begins the span of a request, and writes it into the header for the case
+// that no attempt has one of its own. It is nil where there are no spans.
+func (t *Telemetry) begin(f *flow.Flow, r *http.Request, id string) *call {
+	ctx := f.Context
+	if !trace.SpanContextFromContext(ctx).IsValid() {
+		// A proxy's request may have its trace in headers alone.
+		ctx = t.propagator.extract(ctx, r.Header)
+	}
+	if t.tracer == nil {
+		t.propagator.inject(ctx, r.Header)
+		return nil
+	}
+	c := &call{flow: f}
+	room := [8]attribute.KeyValue{}
+	attrs := appendMethod(room[:0], methodOf(r), r)
+	attrs = appendPlace(attrs, placeOf(r), r.URL)
+	attrs = append(attrs, keyRequestID.String(id))
+	attrs = append(attrs, t.attributes...)
+	c.Context, c.span = t.tracer.Start(ctx, "mesh", trace.WithTimestamp(f.Start), trace.WithAttributes(attrs...))
+	c.trace = traceOf(c.span)
+	f.Bound(c)
+	t.propagator.inject(c.Context, r.Header)
+	return c
+}
+
+// traceOf names the trace of a span to layers that do not know OpenTelemetry.
+func traceOf(span trace.Span) flow.Trace {
+	s := span.SpanContext()
+	return flow.Trace{ID: s.TraceID(), Span: s.SpanID(), Sampled: s.IsSampled()}
+}
+
+// BodyEnded implements body.Ender: the request is over.
+func (c *call) BodyEnded(_ any, err error) {
+	if !c.span.IsRecording() {
+		c.span.End()
+		return
+	}
+	status := c.res.StatusCode
+	c.span.SetAttributes(semconv.HTTPResponseStatusCode(status))
+	failure := mesh.ErrorOf(c.res) // of a layer that answered with a reply
+	if failure == nil {
+		failure = shortfall(c.flow.Context, err)
+	}
+	if failure == nil && status >= http.StatusBadRequest {
+		fail(c.span, strconv.Itoa(status), nil)
+	}
+	c.end(failure)
+}
+
+// shortfall is why an answer's body did not come as far as its reader wanted; nil
+// if it did. The body is that of a request with the context ctx.
+func shortfall(ctx context.Context, ended error) error {
+	switch {
+	case ended == nil, errors.Is(ended, body.ErrClosed) && ctx.Err() == nil:
+		return nil
+	case ctx.Err() != nil:
+		return context.Cause(ctx)
+	}
+	return ended
+}
+
+// failed ends the span of a request without an answer.
+func (c *call) failed(err error) {
+	if !c.span.IsRecording() {
+		c.span.End()
+		return
+	}
+	c.end(err)
+}
+
+// end tells what the layers noted, and the failure if there was one.
+func (c *call) end(failure error) {
+	f, span := c.flow, c.span
+	flags, details := f.Flags, f.Details
+	if failure != nil {
+		flags, details = flags.With(mesh.FlagOf(failure)), errorType(failure)
+		fail(span, details, failure)
+	}
+	room := [8]attribute.KeyValue{}
+	attrs := room[:0]
+	told := func(key attribute.Key, value string) {
+		if value != "" {
+			attrs = append(attrs, key.String(value))
+		}
+	}
+	if f.Route != "" {
+		span.SetName("mesh " + f.Route)
+	}
+	told(keyRoute, f.Route)
+	told(keyCluster, f.Upstream)
+	told(keySubset, f.Branch)
+	told(keyFlags, string(flags.Without(mesh.Denied)))
+	told(keyDetails, details)
+	if last := f.Last(); last != nil {
+		told(keyEndpoint, last.Endpoint)
+	}
+	if len(f.Mirrors) > 0 {
+		attrs = append(attrs, keyMirrors.StringSlice(f.Mirrors))
+	}
+	span.SetAttributes(append(attrs, keyAttempts.Int(f.Attempts()))...)
+	c.events()
+	span.End()
+}
+
+// events tells of faults and of attempts that others followed.
+func (c *call) events() {
+	f := c.flow
+	for _, fault := range f.Faults {
+		c.span.AddEvent(eventFault, trace.WithTimestamp(f.Start), trace.WithAttributes(keyReason.String(fault)))
+	}
+	for _, try := range f.Tries {
+		if try.Why == "" {
+			continue
+		}
+		c.span.AddEvent(eventRetry, trace.WithTimestamp(ended(try)), trace.WithAttributes(
+			keyAttempt.Int(try.N), keyEndpoint.String(try.Endpoint), keyReason.String(try.Why)))
+	}
+}
+
+// ended is when an attempt was over.
+func ended(try *flow.Try) time.Time { return try.Start.Add(try.Duration) }
