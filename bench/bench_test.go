@@ -16,7 +16,7 @@ func Benchmark(b *testing.B) {
 			loops := each.start()
 			b.ReportAllocs()
 			b.ResetTimer()
-			run(loops, b.N)
+			times(loops, b.N)
 		})
 	}
 }

@@ -79,11 +79,11 @@ func parentOf(cancelable bool) context.Context {
 // retriers are stacks whose first attempt fails.
 var retriers = map[string]func(http.RoundTripper) http.RoundTripper{
 	"ours-full-no-timeout": func(last http.RoundTripper) http.RoundTripper {
-		return stack{endpoints: 3, failing: true, last: last}.build()
+		return stack{stable: endpoints(3), canary: endpoints(3), failing: true, last: last}.build()
 	},
 	"failsafe-retry":         func(last http.RoundTripper) http.RoundTripper { return failsafeStack(last, false, false) },
 	"failsafe-retry-breaker": func(last http.RoundTripper) http.RoundTripper { return failsafeStack(last, true, false) },
 	"retryablehttp":          retryable,
 	"backoff":                backingOff,
-	"floor":                  func(last http.RoundTripper) http.RoundTripper { return newFloor(last, false) },
+	"floor":                  func(last http.RoundTripper) http.RoundTripper { return newFloor(last, false, threeHosts, threeHosts) },
 }

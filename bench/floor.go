@@ -27,7 +27,7 @@ type group struct {
 	open      atomic.Bool
 	successes atomic.Int64
 	failures  atomic.Int64
-	hosts     [3]*floorHost
+	hosts     []*floorHost
 }
 
 type floorHost struct {
@@ -36,11 +36,15 @@ type floorHost struct {
 	_      [40]byte // a cache line each
 }
 
-func newFloor(next http.RoundTripper, timeout bool) http.RoundTripper {
+var threeHosts = []string{"10.0.0.1:80", "10.0.0.2:80", "10.0.0.3:80"}
+
+func newFloor(next http.RoundTripper, timeout bool, stable, canary []string) http.RoundTripper {
 	f := &floor{next: next, timeout: timeout}
-	for i := range f.stable.hosts {
-		f.stable.hosts[i] = &floorHost{addr: "10.0.0.1:80"}
-		f.canary.hosts[i] = &floorHost{addr: "10.0.1.1:80"}
+	for _, addr := range stable {
+		f.stable.hosts = append(f.stable.hosts, &floorHost{addr: addr})
+	}
+	for _, addr := range canary {
+		f.canary.hosts = append(f.canary.hosts, &floorHost{addr: addr})
 	}
 	return f
 }
@@ -98,7 +102,7 @@ func (f *floor) RoundTrip(r *http.Request) (*http.Response, error) {
 			ctx, c.cancel = context.WithTimeout(ctx, deadline)
 		}
 		own := r.WithContext(ctx)
-		c.host = better(&g.hosts, draw)
+		c.host = better(g.hosts, draw)
 		c.host.active.Add(1)
 		c.url = *r.URL
 		c.url.Host = c.host.addr
@@ -120,8 +124,9 @@ func (f *floor) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 }
 
-func better(hosts *[3]*floorHost, draw uint64) *floorHost {
-	a, b := hosts[(draw>>32&0xffff)*3>>16], hosts[(draw>>48)*3>>16]
+func better(hosts []*floorHost, draw uint64) *floorHost {
+	n := uint64(len(hosts))
+	a, b := hosts[(draw>>32&0xffff)*n>>16], hosts[(draw>>48)*n>>16]
 	if b.active.Load() < a.active.Load() {
 		return b
 	}

@@ -36,8 +36,8 @@ func op(setup func() func()) func() func() loop {
 	}
 }
 
-// run does the operation n times on all CPUs of the benchmark together.
-func run(loops []loop, n int) {
+// times does the operation n times on all CPUs of the benchmark together.
+func times(loops []loop, n int) {
 	if len(loops) == 1 {
 		loops[0](n)
 		return
@@ -140,7 +140,7 @@ func (p plan) window(b *benchmark) time.Duration {
 
 // calibrate finds how many operations fill a window, and counts allocations.
 func (r *result) calibrate(window time.Duration) {
-	run(r.loops, len(r.loops)) // the first fills caches and pools
+	times(r.loops, len(r.loops)) // the first fills caches and pools
 	n := len(r.loops)
 	for r.Ops = n; ; r.Ops *= 4 {
 		if took := r.window() * float64(r.Ops); took > float64(window)/8 {
@@ -151,7 +151,7 @@ func (r *result) calibrate(window time.Duration) {
 	var before, after runtime.MemStats
 	ops := max(n, r.Ops/10)
 	runtime.ReadMemStats(&before)
-	run(r.loops, ops)
+	times(r.loops, ops)
 	runtime.ReadMemStats(&after)
 	// The average, rounded down: what happens now and then is the runtime's.
 	r.Allocs = int(after.Mallocs-before.Mallocs) / ops
@@ -160,7 +160,7 @@ func (r *result) calibrate(window time.Duration) {
 // window is the CPU time of an operation over one window.
 func (r *result) window() float64 {
 	start := cpuTime()
-	run(r.loops, r.Ops)
+	times(r.loops, r.Ops)
 	return float64(cpuTime()-start) / float64(r.Ops)
 }
 

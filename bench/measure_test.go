@@ -5,6 +5,8 @@ import (
 	"slices"
 	"testing"
 	"time"
+
+	"github.com/sidecarless/mesh/bench/internal/macro"
 )
 
 func TestFiguresComeFromQuartiles(t *testing.T) {
@@ -21,7 +23,14 @@ func TestFiguresComeFromQuartiles(t *testing.T) {
 }
 
 func TestTargetsAreHeldAgainstARun(t *testing.T) {
-	run := map[string]*result{"a": {CPU: 50, Allocs: 3}, "b": {CPU: 100}}
+	measured := &run{
+		micro: map[string]*result{"a": {CPU: 50, Allocs: 3}, "b": {CPU: 100}},
+		macro: map[string]*macro.Result{
+			"Macro/a": {Rounds: []macro.Round{{CPU: 30, RPS: 300}, {CPU: 90, RPS: 200}, {CPU: 50, RPS: 100}}},
+			"Macro/b": {Rounds: []macro.Round{{CPU: 60, RPS: 100}, {CPU: 90, RPS: 100}, {CPU: 50, RPS: 100}}},
+		},
+		long: true,
+	}
 	for _, tt := range []struct {
 		target target
 		want   string
@@ -32,23 +41,30 @@ func TestTargetsAreHeldAgainstARun(t *testing.T) {
 		{target{Ours: "a", Must: 2}, fail},
 		{target{Ours: "a", Against: "missing", Must: 100}, absent},
 		{target{Ours: "missing", Must: 100}, absent},
+		{target{Ours: "Macro/a", Against: "Macro/b", Must: 1}, pass},
+		{target{Ours: "Macro/a", Against: "Macro/b", Must: 0.99}, fail},
+		{target{Ours: "Macro/a", Against: "Macro/b", Must: 2, Of: ofRPS}, pass},
+		{target{Ours: "Macro/a", Against: "Macro/b", Must: 2.01, Of: ofRPS}, fail},
+		{target{Ours: "Macro/a", Against: "Macro/b", Must: 2, Of: ofLatency}, absent}, // was not looked at
+		{target{Ours: "Macro/a", Against: "Macro/missing", Must: 2}, absent},
 	} {
-		if got := tt.target.judge(run).Result; got != tt.want {
+		if got := tt.target.judge(measured).Result; got != tt.want {
 			t.Errorf("%+v: %s, not %s", tt.target, got, tt.want)
 		}
 	}
+	measured.long = false
+	if got := (target{Ours: "Macro/a", Against: "Macro/b", Must: 1, Of: ofRPS}).judge(measured).Result; got != absent {
+		t.Errorf("throughput in a short run: %s", got)
+	}
 }
 
-// Whatever a target compares is measured, but for what needs processes of others.
+// Whatever a target compares is measured.
 func TestTargetsNameBenchmarks(t *testing.T) {
-	var names []string
+	names := macro.Names()
 	for _, b := range benchmarks(regexp.MustCompile("")) {
 		names = append(names, b.name)
 	}
 	for _, target := range allTargets {
-		if kindOf(target.Ours) == "Macro" {
-			continue
-		}
 		for _, name := range []string{target.Ours, target.Against} {
 			if name != "" && !slices.Contains(names, name) {
 				t.Errorf("%s: there is no benchmark %s", target.ID, name)

@@ -35,8 +35,8 @@ var peerClients = map[string]func() http.RoundTripper{
 			return stub(r.WithContext(ctx))
 		})
 	},
-	"floor":         func() http.RoundTripper { return newFloor(stub, false) },
-	"floor-timeout": func() http.RoundTripper { return newFloor(stub, true) },
+	"floor":         func() http.RoundTripper { return newFloor(stub, false, threeHosts, threeHosts) },
+	"floor-timeout": func() http.RoundTripper { return newFloor(stub, true, threeHosts, threeHosts) },
 }
 
 func failsafeStack(last http.RoundTripper, breaker, timeout bool) http.RoundTripper {

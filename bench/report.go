@@ -7,31 +7,47 @@ import (
 	"os"
 	"strings"
 	"text/tabwriter"
+
+	"github.com/sidecarless/mesh/bench/internal/macro"
 )
 
 // A report is what a run has found.
 type report struct {
-	Machine    machine   `json:"machine"`
-	Benchmarks []*result `json:"benchmarks"`
-	Targets    []verdict `json:"targets"`
+	Machine    machine         `json:"machine"`
+	Benchmarks []*result       `json:"benchmarks"`
+	Systems    []*macro.Result `json:"systems,omitempty"`
+	Targets    []verdict       `json:"targets"`
+
+	run *run
 }
 
-func newReport(results []*result) *report {
-	byName := make(map[string]*result, len(results))
-	for _, r := range results {
-		byName[r.Name] = r
+func newReport(results []*result, systems []*macro.Result, long bool) *report {
+	rep := &report{
+		Machine: thisMachine(), Benchmarks: results, Systems: systems,
+		run: &run{micro: make(map[string]*result), macro: make(map[string]*macro.Result), long: long},
 	}
-	rep := &report{Machine: thisMachine(), Benchmarks: results}
+	for _, r := range results {
+		rep.run.micro[r.Name] = r
+	}
+	for _, r := range systems {
+		rep.run.macro[r.Name] = r
+	}
 	for _, t := range allTargets {
-		rep.Targets = append(rep.Targets, t.judge(byName))
+		rep.Targets = append(rep.Targets, t.judge(rep.run))
 	}
 	return rep
 }
 
 func (rep *report) print(w io.Writer) {
 	fmt.Fprintf(w, "%s\n\n", rep.Machine)
-	rep.printBenchmarks(w)
-	fmt.Fprintln(w)
+	if len(rep.Benchmarks) > 0 {
+		rep.printBenchmarks(w)
+		fmt.Fprintln(w)
+	}
+	if len(rep.Systems) > 0 {
+		rep.printSystems(w)
+		fmt.Fprintln(w)
+	}
 	rep.printTargets(w)
 }
 
@@ -42,13 +58,9 @@ func (rep *report) printBenchmarks(w io.Writer) {
 	defer t.Flush()
 	fmt.Fprintln(t, "benchmark\tcpu-ns\tspread\tallocs\tratio\tgrowth\t")
 	smallest := map[string]*result{}
-	byName := map[string]*result{}
-	for _, r := range rep.Benchmarks {
-		byName[r.Name] = r
-	}
 	for _, r := range rep.Benchmarks {
 		ratio, growth := "", ""
-		if base := byName[yardstick(r.Name)]; base != nil && base != r {
+		if base := rep.run.micro[yardstick(r.Name)]; base != nil && base != r {
 			ratio = fmt.Sprintf("%.2f", r.CPU/base.CPU)
 		}
 		if sizeOf(r.Name) > 0 {
@@ -89,7 +101,7 @@ func (rep *report) printTargets(w io.Writer) {
 	defer t.Flush()
 	fmt.Fprintln(t, "target\tours\tagainst\tratio\tmust\tgoal\tresult")
 	for _, v := range rep.Targets {
-		against, ratio, must, goal := v.Against, "", fmt.Sprintf("<= %.2f", v.Must), ""
+		against, ratio, must, goal := v.Against, "", fmt.Sprintf("%s %.2f", v.sign(), v.Must), ""
 		if v.Goal > 0 {
 			goal = fmt.Sprintf("%.2f", v.Goal)
 		}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"crypto/tls"
 	"net/http"
 	"time"
 
@@ -76,14 +77,17 @@ func circuit() breaker.Config {
 // A stack is a whole client: routes, a split, faults, a deadline, and what belongs
 // to each of its two destinations.
 type stack struct {
-	endpoints int
-	timeout   bool
-	failing   bool // first attempts fail
-	last      http.RoundTripper
+	stable, canary []lb.Endpoint
+	timeout        bool
+	failing        bool // first attempts fail
+
+	last        http.RoundTripper // nil is connections of its own
+	connections upstream.Connections
+	tls         *tls.Config
 }
 
 func (s stack) build() http.RoundTripper {
-	stable, toCanary := s.upstream("stable"), s.upstream("canary")
+	stable, toCanary := s.upstream("stable", s.stable), s.upstream("canary", s.canary)
 	var limit func(http.RoundTripper) http.RoundTripper
 	if s.timeout {
 		limit = bound().Transport
@@ -91,9 +95,10 @@ func (s stack) build() http.RoundTripper {
 	return mesh.Chain(faults().Transport, limit)(routed(toCanary, divided(stable, toCanary)))
 }
 
-func (s stack) upstream(name string) http.RoundTripper {
+func (s stack) upstream(name string, to []lb.Endpoint) http.RoundTripper {
 	c := upstream.Config{
-		Name: name, Endpoints: endpoints(s.endpoints), Retry: retries(), Breaker: circuit(), Transport: s.last,
+		Name: name, Endpoints: to, Retry: retries(), Breaker: circuit(),
+		Transport: s.last, Connections: s.connections, TLS: s.tls,
 	}
 	if s.failing {
 		// A budget that is a share of requests would soon be spent, and with half of
@@ -105,7 +110,9 @@ func (s stack) upstream(name string) http.RoundTripper {
 }
 
 func fullStack() http.RoundTripper {
-	return stack{endpoints: 3, timeout: true, last: stub}.build()
+	return stack{stable: endpoints(3), canary: endpoints(3), timeout: true, last: stub}.build()
 }
 
-func withoutTimeout() http.RoundTripper { return stack{endpoints: 3, last: stub}.build() }
+func withoutTimeout() http.RoundTripper {
+	return stack{stable: endpoints(3), canary: endpoints(3), last: stub}.build()
+}
