@@ -2,6 +2,7 @@ package istio
 
 import (
 	"context"
+	"iter"
 	"log/slog"
 	"net"
 	"net/http"
@@ -11,6 +12,7 @@ import (
 	"github.com/sidecarless/mesh/config/internal/plan"
 	"github.com/sidecarless/mesh/lb"
 	"github.com/sidecarless/mesh/mtls"
+	"github.com/sidecarless/mesh/upstream"
 )
 
 // A Workload is the process that uses the mesh, as the resources see it.
@@ -37,6 +39,20 @@ type ClientConfig struct {
 	// Identity is the workload's, for destinations whose TLS mode is ISTIO_MUTUAL.
 	// Without one these are refused.
 	Identity *mtls.Identity
+
+	// Attempt, if set, is a layer around each attempt, those to send copies
+	// included, between the choice of an endpoint and its connection: what makes
+	// spans of them.
+	Attempt func(http.RoundTripper) http.RoundTripper
+
+	// Attempt, if set, is a layer around each attempt, those to send copies
+	// included: what makes spans of them.
+	Attempt func(http.RoundTripper) http.RoundTripper
+
+	// MeshAttempt is one inside of Attempt for destinations in the mesh, which are all
+	// but those of ServiceEntries with the location MESH_EXTERNAL: what these must not
+	// be told, such as who calls.
+	MeshAttempt func(http.RoundTripper) http.RoundTripper
 
 	// Sinks are told of each request.
 	Sinks []access.Sink
@@ -84,7 +100,8 @@ func NewClient(c *Config, cc ClientConfig) (*Client, error) {
 		Client: plan.Client{
 			Namespace: cc.Workload.Namespace, Labels: cc.Workload.Labels, Locality: cc.Workload.Locality,
 		},
-		Dial: cc.Dial, Transport: cc.Transport, Sink: access.Join(cc.Sinks...), Unknown: cc.Unknown, ProxyHeaders: cc.ProxyHeaders,
+		Dial: cc.Dial, Transport: cc.Transport, Attempt: cc.Attempt, MeshAttempt: cc.MeshAttempt,
+		Sink: access.Join(cc.Sinks...), Unknown: cc.Unknown, ProxyHeaders: cc.ProxyHeaders,
 		FaultsInside: cc.FaultsInside, Rand: cc.Rand, Logger: cc.Logger, Identity: cc.Identity,
 	})
 	if err != nil {
@@ -107,6 +124,10 @@ func (c *Client) Update(config *Config) error {
 
 // Run keeps endpoints current that are given by name, until ctx ends.
 func (c *Client) Run(ctx context.Context) error { return c.mesh.Run(ctx) }
+
+// Upstreams yields the destinations of the resources in force, with their counters
+// and the state of their endpoints, by their names, which are Envoy's for clusters.
+func (c *Client) Upstreams() iter.Seq[*upstream.Upstream] { return c.mesh.Upstreams() }
 
 // Close ends all connections, those in use included.
 func (c *Client) Close() error { return c.mesh.Close() }

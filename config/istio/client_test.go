@@ -10,6 +10,7 @@ import (
 
 	"github.com/sidecarless/mesh/config/istio"
 	"github.com/sidecarless/mesh/meshtest"
+	"github.com/sidecarless/mesh/upstream"
 )
 
 // reviews is a client of one service, whose rule goes on with the lines given.
@@ -81,4 +82,72 @@ func TestPreflightsThatDoNotMatchAreForwardedUnlessTheRuleSaysOtherwise(t *testi
 		require.Empty(t, res.Header.Values("Access-Control-Allow-Origin"))
 		require.Len(t, server.Requests(), forwarded, setting)
 	}
+}
+
+// told is a layer that notes the hosts that requests are for.
+type told struct {
+	hosts *[]string
+	next  http.RoundTripper
+}
+
+// RoundTrip implements http.RoundTripper.
+func (t told) RoundTrip(r *http.Request) (*http.Response, error) {
+	*t.hosts = append(*t.hosts, r.Host)
+	return t.next.RoundTrip(r)
+}
+
+func TestAClientShowsItsUpstreams(t *testing.T) {
+	config := parse(t, `
+apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: {name: reviews, namespace: shop}
+spec:
+  hosts: [reviews.shop.svc.cluster.local]
+  ports: [{number: 80, name: http, protocol: HTTP}]
+  resolution: STATIC
+  endpoints: [{address: 10.0.0.1}]
+---
+apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: {name: api, namespace: shop}
+spec:
+  hosts: [api.example.com]
+  location: MESH_EXTERNAL
+  ports: [{number: 80, name: http, protocol: HTTP}]
+  resolution: STATIC
+  endpoints: [{address: 10.0.0.2}]
+---
+apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: {name: reviews, namespace: shop}
+spec:
+  host: reviews.shop.svc.cluster.local
+  trafficPolicy: {connectionPool: {http: {maxRetries: 7}}}
+`)
+	var inside []string
+	client, err := istio.NewClient(config, istio.ClientConfig{
+		Transport: meshtest.NewUpstream(meshtest.Reply{Status: 200}),
+		MeshAttempt: func(next http.RoundTripper) http.RoundTripper {
+			return told{&inside, next}
+		},
+	})
+	require.NoError(t, err)
+	defer client.Close()
+	names := map[string]upstream.Service{}
+	for u := range client.Upstreams() {
+		names[u.Name()] = u.Service()
+		if u.Service().Host == "reviews.shop.svc.cluster.local" {
+			require.Equal(t, 7, u.RetryBudget().Allowed())
+		}
+	}
+	require.Equal(t, map[string]upstream.Service{
+		"outbound|80||api.example.com":                {Host: "api.example.com", Namespace: "shop"},
+		"outbound|80||reviews.shop.svc.cluster.local": {Host: "reviews.shop.svc.cluster.local", Namespace: "shop"},
+	}, names)
+	for _, host := range []string{"reviews.shop.svc.cluster.local", "api.example.com"} {
+		res, err := (&http.Client{Transport: client}).Get("http://" + host)
+		require.NoError(t, err)
+		require.Equal(t, 200, res.StatusCode)
+	}
+	require.Equal(t, []string{"reviews.shop.svc.cluster.local"}, inside, "what is outside of the mesh is not told")
 }

@@ -3,6 +3,7 @@ package istio
 import (
 	"context"
 	"crypto/tls"
+	"iter"
 	"log/slog"
 	"net"
 	"net/http"
@@ -18,6 +19,7 @@ import (
 	"github.com/sidecarless/mesh/config/internal/build"
 	"github.com/sidecarless/mesh/config/internal/plan"
 	"github.com/sidecarless/mesh/mtls"
+	"github.com/sidecarless/mesh/upstream"
 )
 
 // GatewayConfig is what the resources do not say of a gateway.
@@ -51,6 +53,19 @@ type GatewayConfig struct {
 
 	// Dial makes connections to endpoints; nil is that of a [net.Dialer].
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
+
+	// Attempt, if set, is a layer around each attempt to reach an endpoint, those to
+	// send copies included: what makes spans of them.
+	Attempt func(http.RoundTripper) http.RoundTripper
+
+	// Attempt, if set, is a layer around each attempt to reach an endpoint, those to
+	// send copies included: what makes spans of them.
+	Attempt func(http.RoundTripper) http.RoundTripper
+
+	// MeshAttempt is one inside of Attempt for destinations in the mesh, which are all
+	// but those of ServiceEntries with the location MESH_EXTERNAL: what these must not
+	// be told, such as who calls.
+	MeshAttempt func(http.RoundTripper) http.RoundTripper
 
 	// Sinks are told of each request that a route was looked up for.
 	Sinks []access.Sink
@@ -101,7 +116,8 @@ func NewGateway(c *Config, gc GatewayConfig) (*Gateway, error) {
 			Namespace: gc.Workload.Namespace, Labels: gc.Workload.Labels, Locality: gc.Workload.Locality,
 		},
 		Gateway: &build.Gateway{Name: gc.Gateway, Credential: gc.credential(), Identity: gc.Identity},
-		Dial:    gc.Dial, Sink: access.Join(gc.Sinks...), ProxyHeaders: true, Rand: gc.Rand, Logger: gc.Logger,
+		Dial:    gc.Dial, Sink: access.Join(gc.Sinks...), ProxyHeaders: true, Attempt: gc.Attempt, MeshAttempt: gc.MeshAttempt,
+		Rand: gc.Rand, Logger: gc.Logger,
 	})
 	if err != nil {
 		return nil, err
@@ -194,6 +210,9 @@ func (g *Gateway) watchCertificates(ctx context.Context) {
 		said = now
 	}
 }
+
+// Upstreams is as [Client.Upstreams].
+func (g *Gateway) Upstreams() iter.Seq[*upstream.Upstream] { return g.mesh.Upstreams() }
 
 // Close ends all connections to endpoints, those in use included.
 func (g *Gateway) Close() error { return g.mesh.Close() }

@@ -56,6 +56,7 @@ func (u *update) cluster(name plan.Cluster, target *plan.Target) (*cluster, erro
 		}
 		return c, nil
 	}
+	config.Retry.Budget = budget
 	up, err := upstream.New(config)
 	if err != nil {
 		return nil, err
@@ -88,6 +89,7 @@ func (u *update) commit() error {
 func sameShape(a, b *plan.Target) bool {
 	p, q := a.Policy, b.Policy
 	return a.Port == b.Port && a.Service.Resolution == b.Service.Resolution &&
+		a.Service.Namespace == b.Service.Namespace && a.Service.External == b.Service.External &&
 		proto.Equal(p.LoadBalancer, q.LoadBalancer) && proto.Equal(p.ConnectionPool, q.ConnectionPool) &&
 		proto.Equal(p.OutlierDetection, q.OutlierDetection) && proto.Equal(p.TLS, q.TLS) &&
 		proto.Equal(p.RetryBudget, q.RetryBudget) && proto.Equal(a.Hash, b.Hash) &&
@@ -145,7 +147,9 @@ func (u *update) upstreamConfig(name plan.Cluster, t *plan.Target) (upstream.Con
 	l := check.List{Prefix: "trafficPolicy"}
 	c := upstream.Config{
 		Name: name.String(), Endpoints: unique(t.Endpoints), NoRetry: true,
+		Service:    upstream.Service{Host: t.Service.Host, Namespace: t.Service.Namespace},
 		NoEjection: t.Policy.OutlierDetection == nil, Dial: u.mesh.options.Dial,
+		Attempt: u.attempt(t),
 	}
 	u.pool(&c, t)
 	u.balance(&c, t)
@@ -157,6 +161,15 @@ func (u *update) upstreamConfig(name plan.Cluster, t *plan.Target) (upstream.Con
 		c.Breaker.Limits.MaxConnections, c.Breaker.Limits.MaxPending = 0, 0
 	}
 	return c, l.Err()
+}
+
+// attempt is the layers around each attempt; nil is none.
+func (u *update) attempt(t *plan.Target) layer {
+	o := &u.mesh.options
+	if t.Service.External || o.MeshAttempt == nil {
+		return o.Attempt
+	}
+	return mesh.Chain(o.Attempt, o.MeshAttempt)
 }
 
 // unique leaves out endpoints whose address came before: one endpoint is one

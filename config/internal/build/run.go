@@ -3,8 +3,12 @@ package build
 import (
 	"context"
 	"errors"
+	"iter"
 	"log/slog"
+	"maps"
 	"net"
+	"slices"
+	"strings"
 	"sync"
 
 	networking "istio.io/api/networking/v1alpha3"
@@ -12,6 +16,7 @@ import (
 	"github.com/sidecarless/mesh/config/internal/plan"
 	"github.com/sidecarless/mesh/discovery"
 	"github.com/sidecarless/mesh/lb"
+	"github.com/sidecarless/mesh/upstream"
 )
 
 // Run keeps the endpoints of clusters current that are given by name, until ctx
@@ -42,6 +47,20 @@ func (m *Mesh) Run(ctx context.Context) error {
 		wg.Wait()
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
+		}
+	}
+}
+
+// Upstreams yields the destinations of the plan in force, by their names.
+func (m *Mesh) Upstreams() iter.Seq[*upstream.Upstream] {
+	return func(yield func(*upstream.Upstream) bool) {
+		m.mu.Lock()
+		all := slices.SortedFunc(maps.Values(m.clusters), func(a, b *cluster) int { return strings.Compare(a.name, b.name) })
+		m.mu.Unlock()
+		for _, c := range all {
+			if !yield(c.upstream) {
+				return
+			}
 		}
 	}
 }
