@@ -30,12 +30,14 @@ func decided(seen *http.Header) http.RoundTripper {
 			f, r = flow.Ensure(r)
 		}
 		f.Route, f.Branch, f.Upstream, f.Drawn, f.DrawnOf = "jason", "v1", "v1", 137, 1000
-		f.Faults = []string{"delay 1s"}
-		f.First.Endpoint, f.First.Status, f.First.Duration, f.First.Why = "10.0.0.9:9080", 503, 3*time.Millisecond, "5xx"
+		f.Tell().Faults = []string{"delay 1s"}
+		f.First.Host = host("10.0.0.9:9080")
+		f.First.Told = &flow.Told{Try: mesh.Try{N: 1, Endpoint: "10.0.0.9:9080", Status: 503, Duration: 3 * time.Millisecond, Why: "5xx"}}
 		f.First.Begin()
-		f.Tries = []*access.Try{&f.First}
+		f.More.Tries = []*flow.Try{&f.First}
 		again, _ := f.Next(f, r, 2)
-		again.Endpoint, again.Waited = "10.0.0.7:9080", 25*time.Millisecond
+		again.Host = host("10.0.0.7:9080")
+		again.Told = &flow.Told{Try: mesh.Try{Waited: 25 * time.Millisecond}}
 		again.Begin()
 		return &http.Response{
 			StatusCode: 200, Body: http.NoBody, Request: r,

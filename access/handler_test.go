@@ -70,7 +70,7 @@ func TestServedRequests(t *testing.T) {
 			panic(http.ErrAbortHandler)
 		}, get, "200 UPE upstream_reset_after_response_started{protocol_error}", 3},
 		{"what layers noted", func(w http.ResponseWriter, r *http.Request) {
-			flow.Served(r).Flags, flow.Served(r).Details = mesh.FaultInjected, mesh.DetailsFaultAbort
+			flow.Served(r).Tell().Flags, flow.Served(r).Tell().Details = mesh.FaultInjected, mesh.DetailsFaultAbort
 			w.WriteHeader(418)
 		}, get, "418 FI fault_filter_abort", 0},
 		{"a connection taken over", func(w http.ResponseWriter, _ *http.Request) {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -19,19 +20,30 @@ func recordOf(f *flow.Flow, r *http.Request) Record {
 		Method: r.Method, Host: hostOf(r), Path: pathOf(r), Protocol: protocolOf(r),
 		Route: f.Route, Branch: f.Branch, Upstream: f.Upstream,
 		Drawn: f.Drawn, DrawnOf: f.DrawnOf,
+		Attempts: f.Attempts(), Peer: f.Peer(), Trace: flow.TraceOf(f.Context), Request: r,
+	}
+	if m := f.More; m != nil {
 		// Envoy knows no flag for a refusal of access; the details tell it.
-		Flags: f.Flags.Without(mesh.Denied), Details: f.Details,
-		Attempts: f.Attempts(), Tries: f.Tries, Faults: f.Faults, Mirrors: f.Mirrors,
-		Peer: f.Peer(), Request: r,
-		Trace: flow.TraceOf(f.Context),
+		rec.Flags, rec.Details = m.Flags.Without(mesh.Denied), m.Details
+		rec.Tries, rec.Faults, rec.Mirrors = m.History(), m.Faults, m.Mirrors
 	}
 	if rec.Method == "" {
 		rec.Method = http.MethodGet
 	}
 	if t := f.Last(); t != nil {
-		rec.Last, rec.Endpoint = t, t.Endpoint
+		rec.tried(t)
 	}
 	return rec
+}
+
+// tried notes the attempt that began last.
+func (r *Record) tried(t *flow.Try) {
+	r.Endpoint = t.Endpoint()
+	r.Last = mesh.Try{N: int(t.N), Endpoint: r.Endpoint, Start: t.Start()}
+	if t.Told != nil {
+		r.Last.Waited = t.Told.Waited
+	}
+	r.Tries = slices.DeleteFunc(r.Tries, func(told mesh.Try) bool { return told.N == r.Last.N })
 }
 
 // fail notes the error for which there was no answer of a server.

@@ -10,11 +10,6 @@ import (
 	"github.com/sidecarless/mesh/internal/flow"
 )
 
-// A Try is one attempt to send a request: the endpoint, its status or error,
-// when it began, how long it took, how long was waited before it and why another
-// one followed.
-type Try = flow.Try
-
 // A Workload is a process of the mesh, as metrics name it. Parts that are not
 // known are empty.
 type Workload = flow.Workload
@@ -47,10 +42,10 @@ type Record struct {
 	Sent     int64     // bytes of the answer's body
 	Attempts int       // how often it was tried; 0 when it did not come so far
 
-	Tries   []*Try   // the attempts before the last, in order
-	Last    *Try     // the attempt that began last; nil when it did not come so far
-	Faults  []string // faults injected
-	Mirrors []string // destinations of copies
+	Tries   []mesh.Try // the attempts before the last, in the order in which they ended
+	Last    mesh.Try   // the attempt that began last; its N is zero when the request did not come so far
+	Faults  []string   // faults injected
+	Mirrors []string   // destinations of copies
 
 	Peer *Workload            // who answered or, where a request was served, who called; nil when nobody told
 	TLS  *tls.ConnectionState // of the connection to the server or, where a request was served, from the caller; nil in plain text

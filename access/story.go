@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"github.com/sidecarless/mesh"
 )
 
 // Story is the record in words, for people: a line that says how the request
@@ -44,7 +46,7 @@ func (r Record) Story() string {
 	for _, t := range r.Tries {
 		line(fmt.Sprint("try ", t.N), earlier(t))
 	}
-	if r.Last != nil && r.Last.Endpoint != "" {
+	if r.Last.Endpoint != "" {
 		line(fmt.Sprint("try ", r.Last.N), r.last())
 	}
 	for _, m := range r.Mirrors {
@@ -56,10 +58,10 @@ func (r Record) Story() string {
 }
 
 // earlier tells of an attempt that another one followed.
-func earlier(t *Try) string {
+func earlier(t mesh.Try) string {
 	how := fmt.Sprint(t.Status)
-	if t.Failure != nil {
-		how = t.Failure.Error()
+	if t.Err != nil {
+		how = t.Err.Error()
 	}
 	text := fmt.Sprintf("%s %s %v", t.Endpoint, how, rounded(t.Duration)) + waited(t)
 	if t.Why != "" {
@@ -77,7 +79,7 @@ func (r Record) last() string {
 	return fmt.Sprintf("%s %s %v", r.Last.Endpoint, how, rounded(r.Start.Add(r.Duration).Sub(r.Last.Start))) + waited(r.Last)
 }
 
-func waited(t *Try) string {
+func waited(t mesh.Try) string {
 	if t.Waited < time.Microsecond {
 		return ""
 	}

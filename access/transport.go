@@ -39,14 +39,14 @@ func (t transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	c.answered(res, err)
 	if err != nil {
-		c.BodyEnded(nil, nil)
+		c.BodyEnded(nil)
 		return nil, err
 	}
 	if res.Body != nil && res.Body != http.NoBody && res.StatusCode != http.StatusSwitchingProtocols {
 		c.out.ReadCloser = res.Body
 		res.Body = &c.out
 	}
-	body.OnEnd(res, &c.slot, c, nil)
+	body.OnEnd(res, &c.slot, c)
 	return res, nil
 }
 
@@ -66,12 +66,15 @@ func (c *call) answered(res *http.Response, err error) {
 	c.res, c.err = res, err
 	if err == nil {
 		c.err = mesh.ErrorOf(res)
-		c.waited = time.Since(c.flow.Start) - c.flow.Delayed
+		c.waited = time.Since(c.flow.Start)
+		if m := c.flow.More; m != nil {
+			c.waited -= m.Delayed
+		}
 	}
 }
 
 // BodyEnded implements body.Ender: the request is over.
-func (c *call) BodyEnded(_ any, ended error) {
+func (c *call) BodyEnded(ended error) {
 	f := c.flow
 	rec := recordOf(f, f.Request)
 	rec.Waited = c.waited
@@ -80,17 +83,17 @@ func (c *call) BodyEnded(_ any, ended error) {
 		rec.Status, rec.Header, rec.Trailer, rec.TLS = c.res.StatusCode, c.res.Header, c.res.Trailer, c.res.TLS
 	}
 	switch {
-	case c.res == nil && mesh.OutcomeOf(f.Caller, nil, c.err).Kind == mesh.Neutral:
+	case c.res == nil && mesh.OutcomeOf(f.Caller(), nil, c.err).Kind == mesh.Neutral:
 		// A caller's own context ends a request with any kind of error.
 		rec.gone()
 		rec.Err = c.err
 	case c.err != nil:
 		rec.fail(c.err)
 		rec.Waited = 0
-	case ended == nil || f.Caller.Err() == nil && errors.Is(ended, body.ErrClosed):
+	case ended == nil || f.Caller().Err() == nil && errors.Is(ended, body.ErrClosed):
 		// A caller may close a body that it does not care for.
 		rec.viaUpstream()
-	case f.Caller.Err() != nil:
+	case f.Caller().Err() != nil:
 		rec.gone()
 	default:
 		rec.cut(ended)

@@ -1,7 +1,6 @@
 package breaker
 
 import (
-	"context"
 	"net/http"
 
 	"github.com/sidecarless/mesh"
@@ -22,9 +21,10 @@ type transport struct {
 
 // An exchange is a request under way. It is used again when that has ended.
 type exchange struct {
-	permit Permit
-	ctx    context.Context
-	res    *http.Response
+	permit  Permit
+	try     *flow.Try // nil without a record
+	request *http.Request
+	res     *http.Response
 }
 
 // RoundTrip implements http.RoundTripper.
@@ -47,27 +47,38 @@ func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	var slot *body.Body
-	if try := flow.TryOf(r); try != nil {
+	try := flow.TryOf(r)
+	if try != nil {
 		slot = &try.Body
 	}
 	x, _ := b.exchanges.Get().(*exchange)
 	if x == nil {
 		x = new(exchange)
 	}
-	*x = exchange{permit, r.Context(), res}
-	body.OnEnd(res, slot, b, x)
+	*x = exchange{permit: permit, try: try, request: r, res: res}
+	body.OnEnd(res, slot, x)
 	return res, nil
 }
 
-// BodyEnded implements the interface by which the end of a body is told.
-func (b *Breaker) BodyEnded(arg any, err error) {
-	x := arg.(*exchange)
+// BodyEnded implements [body.Ender].
+func (x *exchange) BodyEnded(err error) {
+	b := x.permit.b
+	x.permit.Done(x.outcome(err))
+	*x = exchange{}
+	b.exchanges.Put(x)
+}
+
+// outcome is how the request went. Usually a balancer inside has judged that.
+func (x *exchange) outcome(err error) mesh.Outcome {
+	if x.try != nil && x.try.Answer == x.res {
+		if o, ok := x.try.Settled(); ok {
+			return o
+		}
+	}
 	if err == body.ErrClosed {
 		err = nil // the caller had seen enough
 	}
-	x.permit.Done(mesh.OutcomeOf(x.ctx, x.res, err))
-	*x = exchange{}
-	b.exchanges.Put(x)
+	return mesh.OutcomeOf(x.request.Context(), x.res, err)
 }
 
 // refuse ends a request that was not let through.

@@ -41,7 +41,7 @@ func TestAHandlerAnswersAsASidecarWould(t *testing.T) {
 	i.Handler(write("never")).ServeHTTP(rec, r)
 	require.Equal(t, 503, rec.Code)
 	require.Equal(t, "fault filter abort", rec.Body.String())
-	require.Equal(t, mesh.FaultInjected, f.Flags)
+	require.Equal(t, mesh.FaultInjected, f.Tell().Flags)
 	require.Equal(t, Stats{Aborts: 1}, i.Stats())
 
 	rec = httptest.NewRecorder()

@@ -165,8 +165,9 @@ func (d *Decision) refusal() *mesh.Error {
 // note tells the record of the request what befalls it.
 func note(f *flow.Flow, flag mesh.Flag, words string) {
 	if f != nil {
-		f.Flags = f.Flags.With(flag)
-		f.Faults = append(f.Faults, words)
+		m := f.Tell()
+		m.Flags = m.Flags.With(flag)
+		m.Faults = append(m.Faults, words)
 	}
 }
 

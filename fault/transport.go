@@ -52,7 +52,7 @@ func (t *transport) faulty(r *http.Request, d *Decision) (*http.Response, error)
 		return nil, err
 	}
 	held = true
-	body.OnEnd(res, nil, ender{}, t.i)
+	body.OnEnd(res, nil, holder{t.i})
 	return res, nil
 }
 
@@ -101,11 +101,12 @@ func closeBody(r *http.Request) {
 	}
 }
 
-// ender gives back the place of a request whose answer has ended.
-type ender struct{}
+// A holder is a request with a fault, which holds a place until its answer has
+// ended.
+type holder struct{ *Injector }
 
 // BodyEnded implements body.Ender.
-func (ender) BodyEnded(i any, _ error) { i.(*Injector).leave() }
+func (h holder) BodyEnded(error) { h.leave() }
 
 // errReset is what a connection says that was reset.
 var errReset error = &net.OpError{Op: "read", Net: "tcp", Err: syscall.ECONNRESET}
@@ -117,7 +118,7 @@ func (i *Injector) delay(ctx context.Context, f *flow.Flow, d time.Duration) err
 	start := time.Now()
 	err := sleep(ctx, d)
 	if f != nil {
-		f.Delayed += time.Since(start)
+		f.Tell().Delayed += time.Since(start)
 	}
 	return err
 }

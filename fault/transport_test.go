@@ -63,8 +63,8 @@ func TestAnAbortIsTheAnswerOfASidecar(t *testing.T) {
 		require.Equal(t, 418, res.StatusCode)
 		require.Equal(t, http.Header{"Content-Type": {"text/plain"}, "Content-Length": {"18"}}, res.Header)
 		require.Equal(t, mesh.FaultInjected, mesh.FlagOf(mesh.ErrorOf(res)))
-		require.Equal(t, mesh.FaultInjected, f.Flags)
-		require.Equal(t, []string{"abort with 418"}, f.Faults)
+		require.Equal(t, mesh.FaultInjected, f.Tell().Flags)
+		require.Equal(t, []string{"abort with 418"}, f.Tell().Faults)
 	}
 	require.Empty(t, up.Requests())
 	require.Equal(t, Stats{Aborts: 2}, i.Stats())
@@ -122,8 +122,8 @@ func TestTheDelayComesFirstAndThenTheAbort(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, 418, res.StatusCode)
 		require.Equal(t, 300*time.Millisecond, time.Since(start))
-		require.Equal(t, mesh.Flag("DI,FI"), f.Flags)
-		require.Equal(t, 300*time.Millisecond, f.Delayed)
+		require.Equal(t, mesh.Flag("DI,FI"), f.Tell().Flags)
+		require.Equal(t, 300*time.Millisecond, f.Tell().Delayed)
 	})
 }
 

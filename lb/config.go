@@ -3,6 +3,7 @@ package lb
 import (
 	"math/rand/v2"
 	"net"
+	"slices"
 	"strconv"
 
 	"github.com/sidecarless/mesh"
@@ -60,9 +61,19 @@ type Config struct {
 }
 
 // An Observer is told how attempts end, when the bodies of their answers have
-// ended. It is called on the goroutine of the request and must not wait.
+// ended. It is called on the goroutine of the request and must not wait. One with
+// a method IgnoresLatency is not told how long they took, unless another one
+// asks: that saves every request a reading of the clock.
 type Observer interface {
 	Observe(h *Host, o mesh.Outcome)
+}
+
+// clocked reports whether any of them wants to know how long attempts take.
+func clocked(observers []Observer) bool {
+	return slices.ContainsFunc(observers, func(o Observer) bool {
+		_, ignores := o.(interface{ IgnoresLatency() })
+		return !ignores
+	})
 }
 
 // compiled is a Config made ready.
@@ -76,6 +87,7 @@ type compiled struct {
 	warmup     *Warmup
 	panicBelow float64 // per cent
 	observers  []Observer
+	clocked    bool // observers want latencies
 	changed    func(added, removed []*Host)
 	rand       func() uint64
 	timed      bool // picks need to know the time
@@ -102,6 +114,7 @@ func (c *Config) compile() (*compiled, error) {
 	if o, ok := k.algorithm.(Observer); ok {
 		k.observers = append([]Observer{o}, k.observers...)
 	}
+	k.clocked = clocked(k.observers)
 	var l check.List
 	k.timed = k.warmup != nil || !timeless(k.algorithm)
 	if len(c.Hash) > 0 {

@@ -34,7 +34,8 @@ type background struct {
 
 	addr      string
 	endpoint  atomic.Pointer[Endpoint]
-	owner     atomic.Pointer[Balancer] // nil once removed
+	home      *Balancer                // nil if it never had one
+	owner     atomic.Pointer[Balancer] // home; nil once removed
 	attached  atomic.Pointer[attachment]
 	failures  atomic.Uint64
 	measuring sync.Mutex // who changes latency
@@ -131,6 +132,9 @@ func (h *Host) Healthy() bool { return h.state.Load()&outSick == 0 }
 // Removed reports whether the address is not, or no longer, among the endpoints.
 // Requests that are under way are not affected.
 func (h *Host) Removed() bool { return h.owner.Load() == nil }
+
+// conf is the configuration of the balancer that the host belongs or belonged to.
+func (h *Host) conf() *compiled { return h.home.current.Load().conf }
 
 // usable reports whether the host is neither ejected nor sick.
 func (h *Host) usable() bool { return h.state.Load()&(outEjected|outSick) == 0 }

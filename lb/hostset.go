@@ -48,6 +48,7 @@ func newHostSet(b *Balancer, k *compiled, prev *hostSet, endpoints []Endpoint, n
 		if h == nil {
 			h = newHost(e, len(placed))
 			h.joined.Store(now)
+			h.home = b
 			h.owner.Store(b)
 		}
 		h.say(e)

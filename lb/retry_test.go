@@ -21,7 +21,7 @@ func attempts(t testing.TB, b *Balancer, n int, how retrying, key string, fails 
 	require.NoError(t, err)
 	r.Header.Set("X-Key", key)
 	f, r := flow.Ensure(r)
-	f.Picks, f.Priorities = int32(how.picks), int32(how.priorities)
+	f.Tell().Picks, f.Tell().Priorities = how.picks, how.priorities
 	var met []string
 	transport := b.Transport(roundTripper(func(r *http.Request) (*http.Response, error) {
 		met = append(met, r.URL.Host)
@@ -41,7 +41,7 @@ func attempts(t testing.TB, b *Balancer, n int, how retrying, key string, fails 
 		if res.StatusCode == 200 {
 			break
 		}
-		f.Tries = append(f.Tries, try)
+		f.Tell().Tries = append(f.Tell().Tries, try)
 	}
 	return met
 }

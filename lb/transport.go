@@ -2,7 +2,6 @@ package lb
 
 import (
 	"net/http"
-	"time"
 
 	"github.com/sidecarless/mesh"
 	"github.com/sidecarless/mesh/internal/body"
@@ -32,10 +31,13 @@ func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	if conf.name != "" && try.N == 1 {
 		f.Upstream = conf.name
 	}
-	q := Query{Now: try.Start.UnixNano()}
+	var q Query
+	if conf.timed {
+		q.Now = try.Start().UnixNano()
+	}
 	var cookies []string
-	if f.HashKnown {
-		q.Hash, q.Hashed = f.Hash, f.Hashed
+	if m := f.More; m != nil && m.HashKnown {
+		q.Hash, q.Hashed = m.Hash, m.Hashed
 	} else if conf.hasher != nil {
 		q.Hash, q.Hashed, cookies = conf.hasher.Hash(r, drawOf(try, conf.rand))
 	}
@@ -46,7 +48,7 @@ func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
 		}
 		return nil, err
 	}
-	try.Host, try.Endpoint = lease.host, lease.host.addr
+	try.Host = lease.host
 	try.Begin()
 	if r.Host == "" {
 		r.Host = r.URL.Host
@@ -58,7 +60,7 @@ func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	res, err := t.next.RoundTrip(r)
 	if err != nil {
 		o := mesh.OutcomeOf(r.Context(), nil, err)
-		o.Latency = time.Since(try.Start)
+		o.Latency = try.Spent()
 		lease.Done(o)
 		return nil, err
 	}
@@ -67,7 +69,7 @@ func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	res.Request = f.Request
 	try.Answer = res
-	body.OnEnd(res, &try.Body, t, try)
+	body.OnEnd(res, &try.Body, attempt{try})
 	return res, nil
 }
 
@@ -89,28 +91,28 @@ func drawOf(try *flow.Try, rand func() uint64) uint64 {
 // pick picks a host that the request has not met yet, as far as whoever repeats
 // it wants that.
 func (t *transport) pick(f *flow.Flow, q Query) (Lease, error) {
-	if len(f.Tries) == 0 {
+	m := f.More
+	if m == nil || len(m.Tries) == 0 {
 		return t.balancer.Pick(q)
 	}
-	q.Tried = hostsOf(f.Tries)
-	return t.balancer.pick(q, retrying{int(f.Picks), int(f.Priorities)})
+	q.Tried = hostsOf(m.Tries)
+	return t.balancer.pick(q, retrying{m.Picks, m.Priorities})
 }
 
-// BodyEnded implements [body.Ender]: the attempt arg has ended.
-func (t *transport) BodyEnded(arg any, err error) {
-	try := arg.(*flow.Try)
-	res := try.Answer
+// An attempt has a lease of a host until the body of its answer has ended.
+type attempt struct{ *flow.Try }
+
+// BodyEnded implements [body.Ender].
+func (a attempt) BodyEnded(err error) {
 	if err == body.ErrClosed {
 		err = nil // the caller had seen enough
 	}
-	ctx := try.Context
-	if ctx == nil { // the first attempt has the context of the request
-		ctx = try.Flow
-	}
-	lease := Lease{try.Host.(*Host), t.balancer.current.Load().conf}
-	o := mesh.OutcomeOf(ctx, res, err)
-	if len(lease.conf.observers) > 0 {
-		o.Latency = time.Since(try.Start)
+	o := mesh.OutcomeOf(a.Context(), a.Answer, err)
+	a.Settle(o)
+	host := a.Host.(*Host)
+	lease := Lease{host, host.conf()}
+	if lease.conf.clocked {
+		o.Latency = a.Spent()
 	}
 	lease.Done(o)
 }

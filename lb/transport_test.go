@@ -57,7 +57,7 @@ func TestTheRequestGoesToTheHostAndKeepsItsName(t *testing.T) {
 	f := flow.Of(sent)
 	require.Equal(t, "reviews", f.Upstream)
 	require.Equal(t, 1, f.Attempts())
-	require.Equal(t, "10.0.0.1:9080", f.Last().Endpoint)
+	require.Equal(t, "10.0.0.1:9080", f.Last().Endpoint())
 	require.Same(t, b.Host("10.0.0.1:9080"), f.Last().Host)
 }
 

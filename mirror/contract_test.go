@@ -50,7 +50,7 @@ func TestAHandlerCopiesWhatItIsAsked(t *testing.T) {
 	f, r := flow.EnsureServed(r)
 	m.Handler(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { io.Copy(io.Discard, r.Body) })).ServeHTTP(httptest.NewRecorder(), r)
 	settled(t, m)
-	require.Equal(t, []string{"shadow"}, f.Mirrors)
+	require.Equal(t, []string{"shadow"}, f.Tell().Mirrors)
 	got := up.Requests()[0]
 	body, _ := io.ReadAll(got.Body)
 	require.Equal(t, "payload", string(body))

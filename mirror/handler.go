@@ -25,7 +25,8 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if f := flow.Served(r); f != nil {
-		f.Mirrors = append(f.Mirrors, p.name)
+		m := f.Tell()
+		m.Mirrors = append(m.Mirrors, p.name)
 	}
 	c := newReplica(h.m, p, r)
 	forward(c.request.Header)

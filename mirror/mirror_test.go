@@ -251,7 +251,7 @@ func TestACopyOutlivesItsRequestWithItsValues(t *testing.T) {
 		send(t, m.Transport(meshtest.NewUpstream()), r)
 		cancel()
 		require.Equal(t, Stats{Sent: 1}, settled(t, m))
-		require.Equal(t, []string{"mirror"}, f.Mirrors)
+		require.Equal(t, []string{"mirror"}, f.Tell().Mirrors)
 		sent := up.Requests()[0]
 		require.Equal(t, "value", sent.Context().Value(key{}))
 		require.Nil(t, flow.Of(sent), "the record is that of the request alone")

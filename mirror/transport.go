@@ -24,7 +24,8 @@ func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	// A hedged attempt may run beside others, and must not write into the record.
 	if try := flow.TryOf(r); try != nil && try == &try.Flow.First {
-		try.Flow.Mirrors = append(try.Flow.Mirrors, p.name)
+		m := try.Flow.Tell()
+		m.Mirrors = append(m.Mirrors, p.name)
 	}
 	c := newReplica(t.m, p, r)
 	b := c.copyBody(r)
@@ -66,7 +67,7 @@ func (c *replica) watch(res *http.Response, err error) {
 	if res.Body != http.NoBody {
 		res.Body = w
 	}
-	body.OnEnd(res, nil, w, nil)
+	body.OnEnd(res, nil, w)
 }
 
 // watched is the body of an answer that is compared.
@@ -87,7 +88,7 @@ func (w *watched) Read(p []byte) (int, error) {
 func (w *watched) Unwrap() io.ReadCloser { return w.ReadCloser }
 
 // BodyEnded implements body.Ender.
-func (w *watched) BodyEnded(_ any, err error) {
+func (w *watched) BodyEnded(err error) {
 	w.cut = w.cut || err != nil
 	w.copy.primary <- w.answer
 }

@@ -65,7 +65,7 @@ func (a *attempt) answered() {
 }
 
 // BodyEnded implements body.Ender: the attempt is over.
-func (a *attempt) BodyEnded(any, error) { a.cancel(nil) }
+func (a *attempt) BodyEnded(error) { a.cancel(nil) }
 
 // failure is what err, with which an attempt under ctx ended, means: a bound of
 // ours that ran out if one did, whatever the transport made of it.

@@ -105,7 +105,7 @@ func (b *Budget) requested(now time.Time) {
 func (b *Budget) began() { b.active.Add(1) }
 
 // BodyEnded notes that an attempt has ended. It implements body.Ender.
-func (b *Budget) BodyEnded(any, error) { b.active.Add(-1) }
+func (b *Budget) BodyEnded(error) { b.active.Add(-1) }
 
 // take asks for one retry. If it is granted, done must be called when the retry
 // has been answered.

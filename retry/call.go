@@ -33,7 +33,10 @@ type call struct {
 	granted   bool    // the attempt under way is a retry that the budget has granted
 	inherited int     // attempts before this one of the request for which it is made
 
-	tries [4]*flow.Try // room for flow.Tries
+	// Room for what is told of the request and of its first attempts.
+	more  flow.More
+	tries [4]*flow.Try
+	told  [2]flow.Told
 }
 
 // A sending is an attempt that is to be made.
@@ -64,7 +67,7 @@ func (c *call) run(try *flow.Try, res *http.Response, err error) (*http.Response
 		var s sending
 		v := c.judge(try, res, err, &s)
 		if err != nil && c.rules.budget.countsActive() {
-			c.rules.budget.BodyEnded(nil, err)
+			c.rules.budget.BodyEnded(err)
 		}
 		if !v.Again {
 			return c.failed(try, res, err, v)
@@ -82,7 +85,7 @@ func (c *call) run(try *flow.Try, res *http.Response, err error) (*http.Response
 		c.begun++
 		c.policy.counts.retries.Add(1)
 		c.next(&s)
-		s.try.Waited = s.try.Start.Sub(try.Start) - try.Duration
+		c.tell(s.try).Waited = s.try.Began - try.Began - try.Told.Duration
 		try, res, err = c.attempt(&s)
 	}
 }
@@ -137,19 +140,19 @@ func (c *call) open(s *sending, n int, a *attempt) {
 	}
 	s.try, s.request = c.flow.Next(ctx, c.request, n)
 	if a != nil && a.perTry > 0 {
-		s.try.Bounded = s.try.Start.Add(a.perTry)
+		c.tell(s.try).Bounded = s.try.Began + a.perTry
 	}
 	s.try.URL = c.url
 	s.request.URL, s.request.Host = &s.try.URL, c.host
 	s.request.Header, s.request.Body = c.header, s.body
 	if c.rules.config.TellAttempt {
 		s.request = flow.OwnHeader(s.request)
-		c.tell(s.request, n)
+		c.number(s.request, n)
 	}
 }
 
-// tell puts the number of the attempt into its request, whose header is ours.
-func (c *call) tell(r *http.Request, n int) {
+// number puts the number of the attempt into its request, whose header is ours.
+func (c *call) number(r *http.Request, n int) {
 	r.Header[attemptCount] = []string{strconv.Itoa(c.inherited + n)}
 }
 
@@ -168,11 +171,11 @@ func (c *call) send(s *sending) (*http.Response, error) {
 	s.try.Begin()
 	if err == nil {
 		if c.rules.config.Hedge.Quantile > 0 {
-			c.policy.late.observe(time.Since(s.try.Start))
+			c.policy.late.observe(s.try.Spent())
 		}
 		if a != nil {
 			if a.answered(); a.Err() == nil {
-				body.OnEnd(res, &s.try.Body, a, nil)
+				body.OnEnd(res, &s.try.Body, a)
 			} else {
 				res.Body.Close() //nolint:errcheck // it came too late
 				res, err = nil, a.Err()
@@ -182,7 +185,7 @@ func (c *call) send(s *sending) (*http.Response, error) {
 	switch {
 	case err == nil:
 		if budget.countsActive() {
-			body.OnEnd(res, &s.try.Body, budget, nil)
+			body.OnEnd(res, &s.try.Body, budget)
 		}
 	case a != nil:
 		err = failure(a, err)
@@ -195,23 +198,39 @@ func (c *call) send(s *sending) (*http.Response, error) {
 
 // note writes into the record of an attempt how it ended.
 func (c *call) note(try *flow.Try, res *http.Response, err error, why string) {
-	try.Duration, try.Failure, try.Why = time.Since(try.Start), err, why
+	t := c.tell(try)
+	t.N, t.Start, t.Duration, t.Endpoint = int(try.N), try.Start(), try.Spent(), try.Endpoint()
+	t.Err, t.Why = err, why
 	if res != nil {
-		try.Status = res.StatusCode
+		t.Status = res.StatusCode
 	}
 }
 
+// tell is what is told of an attempt.
+func (c *call) tell(try *flow.Try) *flow.Told {
+	if i := int(try.N) - 1; try.Told == nil && i < len(c.told) {
+		try.Told = &c.told[i]
+	} else if try.Told == nil {
+		try.Told = new(flow.Told)
+	}
+	return try.Told
+}
+
+// retried reports whether an attempt has ended that was not the last.
+func (c *call) retried() bool { return len(c.flow.More.Tries) > 0 }
+
 // ended adds an attempt to the request's history.
 func (c *call) ended(try *flow.Try) {
-	if c.flow.Tries == nil {
-		c.flow.Tries = c.tries[:0]
+	m := c.flow.More
+	if m.Tries == nil {
+		m.Tries = c.tries[:0]
 	}
-	c.flow.Tries = append(c.flow.Tries, try)
+	m.Tries = append(m.Tries, try)
 }
 
 // passed notes an answer that is good.
 func (c *call) passed(try *flow.Try, res *http.Response) {
-	if len(c.flow.Tries) > 0 {
+	if c.retried() {
 		c.note(try, res, nil, "")
 		c.ended(try)
 		c.remember(nil)
@@ -228,14 +247,15 @@ func (c *call) failed(try *flow.Try, res *http.Response, err error, v verdict) (
 	if v.Exhausted {
 		c.policy.counts.exhausted.Add(1)
 	}
-	if err != nil && v.kind != mesh.Failure && len(c.flow.Tries) == 0 {
+	if err != nil && v.kind != mesh.Failure && !c.retried() {
 		return nil, err
 	}
 	c.ended(try)
 	if err != nil {
 		return nil, c.remember(newError(try, err, v.flag, v.kind))
 	}
-	c.flow.Flags = c.flow.Flags.With(v.flag)
+	m := c.flow.More
+	m.Flags = m.Flags.With(v.flag)
 	c.remember(nil)
 	return res, nil
 }

@@ -154,7 +154,7 @@ func TestABoundOnAttemptsIsShorterThanThatOnTheRequest(t *testing.T) {
 			f.Total = tt.total
 			_, err := policy.Transport(upstream).RoundTrip(r)
 			require.NoError(t, err)
-			require.Equal(t, tt.bounded, !f.Last().Bounded.IsZero())
+			require.Equal(t, tt.bounded, f.Last().Told != nil && f.Last().Told.Bounded != 0)
 		})
 	}
 }

@@ -4,40 +4,13 @@ import (
 	"context"
 	"fmt"
 	"net"
-	"strings"
-	"time"
 
 	"github.com/sidecarless/mesh"
 	"github.com/sidecarless/mesh/internal/flow"
 )
 
 // A Try is one attempt as [Error] remembers it.
-type Try struct {
-	N        int
-	Endpoint string        // where it went, if a balancer told
-	Status   int           // of the answer; zero without one
-	Err      error         // nil with an answer
-	Start    time.Time     // zero if it was not measured
-	Duration time.Duration // until the headers of the answer or the failure
-	Waited   time.Duration // before it
-	Why      string        // why another attempt followed, or why none did
-}
-
-// String is the attempt in one line.
-func (t Try) String() string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "%d", t.N)
-	if t.Endpoint != "" {
-		fmt.Fprintf(&b, " at %s", t.Endpoint)
-	}
-	if t.Err != nil {
-		fmt.Fprintf(&b, ": %v", t.Err)
-	} else {
-		fmt.Fprintf(&b, ": %d", t.Status)
-	}
-	fmt.Fprintf(&b, " after %v", t.Duration)
-	return b.String()
-}
+type Try = mesh.Try
 
 // An Error is a request whose last attempt failed without an answer. It holds all
 // attempts. Through it errors.As finds the [*mesh.Error] that says what a sidecar
@@ -85,24 +58,13 @@ func WithHistory(ctx context.Context, h *History) context.Context {
 
 // remember fills in the caller's history, and is err.
 func (c *call) remember(err *Error) error {
-	if h, ok := c.flow.Caller.Value(historyKey{}).(*History); ok {
-		h.Tries = history(c.flow)
+	if h, ok := c.flow.Caller().Value(historyKey{}).(*History); ok {
+		h.Tries = c.flow.More.History()
 	}
 	if err == nil {
 		return nil
 	}
 	return err
-}
-
-func history(f *flow.Flow) []Try {
-	tries := make([]Try, len(f.Tries))
-	for i, t := range f.Tries {
-		tries[i] = Try{
-			N: t.N, Endpoint: t.Endpoint, Status: t.Status, Err: t.Failure,
-			Start: t.Start, Duration: t.Duration, Waited: t.Waited, Why: t.Why,
-		}
-	}
-	return tries
 }
 
 // newError is the error for a request whose last attempt, t, ended with err. The
@@ -118,9 +80,9 @@ func newError(t *flow.Try, err error, flag mesh.Flag, kind mesh.Kind) *Error {
 		e.Err = err
 	}
 	e.Op, e.Flag = "retry", flag.With(e.Flag)
-	e.Retried = e.Retried || len(f.Tries) > 1
+	e.Retried = e.Retried || len(f.More.Tries) > 1
 	e.Route = or(e.Route, f.Route)
 	e.Branch = or(e.Branch, f.Branch)
-	e.Endpoint = or(e.Endpoint, t.Endpoint)
-	return &Error{Tries: history(f), Err: &e}
+	e.Endpoint = or(e.Endpoint, t.Endpoint())
+	return &Error{Tries: f.More.History(), Err: &e}
 }

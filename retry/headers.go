@@ -90,7 +90,7 @@ func number(values []string) (int, bool) {
 // inherit looks whether the call is made for a request that is itself a retry:
 // then it is not repeated, and counts as one.
 func (c *call) inherit() {
-	served := flow.Serving(c.flow.Caller)
+	served := flow.Serving(c.flow.Caller())
 	if served == nil {
 		return
 	}

@@ -139,12 +139,12 @@ func (r *race) inform() {
 			return
 		}
 	}
-	r.flow.Tries = append(r.flow.Tries, r.dropped...)
+	r.flow.More.Tries = append(r.flow.More.Tries, r.dropped...)
 	r.dropped = nil
 	for _, s := range r.running {
 		if !s.told {
 			s.told = true
-			r.flow.Tries = append(r.flow.Tries, s.try)
+			r.flow.More.Tries = append(r.flow.More.Tries, s.try)
 		}
 	}
 }
@@ -152,10 +152,10 @@ func (r *race) inform() {
 // settle cancels the attempts that still run and completes the request's history
 // but for the attempt that counts, which is left to whoever judges it.
 func (r *race) settle(counts *flow.Try) {
-	r.flow.Tries = append(r.flow.Tries, r.dropped...)
-	for i, t := range r.flow.Tries {
+	r.flow.More.Tries = append(r.flow.More.Tries, r.dropped...)
+	for i, t := range r.flow.More.Tries {
 		if t == counts {
-			r.flow.Tries = append(r.flow.Tries[:i], r.flow.Tries[i+1:]...)
+			r.flow.More.Tries = append(r.flow.More.Tries[:i], r.flow.More.Tries[i+1:]...)
 			break
 		}
 	}
@@ -164,9 +164,12 @@ func (r *race) settle(counts *flow.Try) {
 	}
 	for _, s := range r.running {
 		s.attempt.cancel(errLost)
-		s.try.Duration, s.try.Failure = time.Since(s.try.Start), errLost
-		if !s.told && s.try.Begun() {
-			r.flow.Tries = append(r.flow.Tries, s.try)
+		if !s.try.Begun() {
+			continue // and has no host, as yet
+		}
+		r.note(s.try, nil, errLost, "")
+		if !s.told {
+			r.flow.More.Tries = append(r.flow.More.Tries, s.try)
 		}
 	}
 	go r.bury(len(r.running))
@@ -183,7 +186,7 @@ func (r *race) bury(n int) {
 			end.res.Body.Close() //nolint:errcheck // cancelled
 		}
 		if end.err != nil && r.rules.budget.countsActive() {
-			r.rules.budget.BodyEnded(nil, end.err)
+			r.rules.budget.BodyEnded(end.err)
 		}
 	}
 }

@@ -69,7 +69,7 @@ func TestALateAnswerIsHedged(t *testing.T) {
 		require.EqualValues(t, 1, server.cancelled.Load())
 		require.Equal(t, retry.Stats{Hedges: 1, HedgesWon: 1}, policy.Stats())
 		require.Equal(t, 2, f.Attempts())
-		require.Empty(t, f.Flags)
+		require.Empty(t, f.Tell().Flags)
 	})
 }
 
@@ -170,11 +170,11 @@ func TestAHedgeGoesToAnotherHost(t *testing.T) {
 		rt := mustNew(t, retry.Config{Hedge: retry.Hedge{After: time.Second}}).Transport(roundTripper(func(r *http.Request) (*http.Response, error) {
 			try := flow.TryOf(r)
 			host := "a"
-			if slices.ContainsFunc(try.Flow.Tries, func(t *flow.Try) bool { return t.Host == "a" }) {
+			if slices.ContainsFunc(try.Flow.Tell().Tries, func(t *flow.Try) bool { return t.Endpoint() == "a" }) {
 				host = "b"
 			}
 			hosts = append(hosts, host)
-			try.Host = host
+			try.Host = address(host)
 			try.Begin() // from here on the policy may read the host
 			if host == "a" {
 				<-r.Context().Done()

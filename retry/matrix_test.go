@@ -231,7 +231,7 @@ func playCell(t *testing.T, c matrixCase) {
 
 	res, err := policy.Transport(next).RoundTrip(r)
 	require.False(t, res != nil && err != nil, "both an answer and an error")
-	flags := f.Flags
+	flags := f.Tell().Flags
 	details := mesh.DetailsViaUpstream
 	if err != nil {
 		e := mesh.AsError(err)

@@ -36,7 +36,7 @@ func TestT3TheLastAnswerIsReturnedUnread(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, res.Body.Close())
 	require.Equal(t, "3", string(body))
-	require.Equal(t, mesh.RetriesExhausted, f.Flags)
+	require.Equal(t, mesh.RetriesExhausted, f.Tell().Flags)
 	require.Equal(t, retry.Stats{Retries: 2, Exhausted: 1}, policy.Stats())
 
 	require.Len(t, history.Tries, 3)

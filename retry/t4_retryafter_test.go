@@ -123,7 +123,7 @@ func TestAWaitNeverOutlastsTheRequest(t *testing.T) {
 			res, err := policy.Transport(meshtest.NewUpstream(meshtest.Reply{Status: 503})).RoundTrip(r)
 			require.Nil(t, res)
 			requireTimeout(t, err)
-			require.Empty(t, f.Flags)
+			require.Empty(t, f.Tell().Flags)
 			require.Equal(t, time.Second, time.Since(start))
 		})
 	})

@@ -13,6 +13,11 @@ import (
 	"github.com/sidecarless/mesh/retry"
 )
 
+// An address is a host that has nothing else.
+type address string
+
+func (a address) Addr() string { return string(a) }
+
 // A balancer picks hosts in turn, and heeds what the record says of hosts that
 // were tried, as package lb does.
 type balancer struct {
@@ -21,25 +26,30 @@ type balancer struct {
 	dead  map[string]bool
 	seen  []string // the host of each attempt
 	urls  []string
-	told  flow.Flow
+	told  flow.More
 }
 
 func (b *balancer) RoundTrip(r *http.Request) (*http.Response, error) {
 	try := flow.TryOf(r)
 	r = flow.Own(r)
-	b.told = flow.Flow{Picks: try.Flow.Picks, Priorities: try.Flow.Priorities}
+	var tries []*flow.Try
+	b.told = flow.More{}
+	if m := try.Flow.More; m != nil {
+		tries = m.Tries
+		b.told.Picks, b.told.Priorities = m.Picks, m.Priorities
+	}
 	b.urls = append(b.urls, r.URL.String())
 	tried := func(host string) bool {
-		return slices.ContainsFunc(try.Flow.Tries, func(t *flow.Try) bool { return t.Host == host })
+		return slices.ContainsFunc(tries, func(t *flow.Try) bool { return t.Endpoint() == host })
 	}
 	host := b.pick()
 	for range len(b.hosts) {
-		if try.Flow.Picks < 0 || !tried(host) {
+		if b.told.Picks < 0 || !tried(host) {
 			break
 		}
 		host = b.pick()
 	}
-	try.Host, try.Endpoint = host, host
+	try.Host = address(host)
 	try.Begin()
 	b.seen = append(b.seen, host)
 	try.URL = *r.URL
@@ -88,11 +98,13 @@ func TestT6ThePolicyTellsTheBalancerHowHardToTry(t *testing.T) {
 		"other priorities":          {retry.Config{OtherPriorities: 2}, 0, 2},
 	} {
 		t.Run(name, func(t *testing.T) {
-			b := &balancer{hosts: []string{"a"}}
+			b := &balancer{hosts: []string{"a", "b"}, dead: map[string]bool{"b": true}}
+			tt.config.Backoff = quick
 			_, err := mustNew(t, tt.config).Transport(b).RoundTrip(request(t, "GET", ""))
 			require.NoError(t, err)
-			require.EqualValues(t, tt.picks, b.told.Picks)
-			require.EqualValues(t, tt.priorities, b.told.Priorities)
+			require.Equal(t, []string{"b", "a"}, b.seen)
+			require.Equal(t, tt.picks, b.told.Picks)
+			require.Equal(t, tt.priorities, b.told.Priorities)
 		})
 	}
 }

@@ -78,7 +78,7 @@ func burst(t *testing.T, n int, budget *retry.Budget) (seen int, flags map[mesh.
 			if err == nil {
 				res.Body.Close()
 			}
-			ended <- f.Flags
+			ended <- f.Tell().Flags
 		}()
 	}
 	flags = make(map[mesh.Flag]int)

@@ -2,7 +2,6 @@ package retry
 
 import (
 	"context"
-	"math"
 	"net/http"
 
 	"github.com/sidecarless/mesh/internal/flow"
@@ -18,7 +17,6 @@ func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	rules := t.policy.rules.Load()
 	f, r := flow.Ensure(r)
 	rules.budget.requested(f.Start)
-	rules.guide(f)
 	if !rules.plain || r.Body != nil && r.Body != http.NoBody {
 		return t.whole(rules, f, r)
 	}
@@ -31,10 +29,8 @@ func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	if err == nil && rules.ofAnswer(res.StatusCode, res.Header) == "" {
 		return res, nil
 	}
-	c := &call{
-		transport: t, rules: rules, flow: f, ctx: r.Context(),
-		request: r, url: pristine, host: host, header: header, begun: 1,
-	}
+	c := t.call(rules, f, r)
+	c.url, c.host, c.header = pristine, host, header
 	if err != nil {
 		err = failure(c.ctx, err)
 	}
@@ -46,10 +42,7 @@ func (t *transport) whole(rules *rules, f *flow.Flow, r *http.Request) (*http.Re
 	if rules.config.ObeyHeaders {
 		rules, r = rules.wishes(r)
 	}
-	c := &call{
-		transport: t, rules: rules, flow: f, ctx: r.Context(),
-		request: r, url: *r.URL, host: r.Host, header: r.Header, begun: 1,
-	}
+	c := t.call(rules, f, r)
 	if rules.config.Chain {
 		c.inherit()
 	}
@@ -76,7 +69,7 @@ func (c *call) reuse(s *sending, try *flow.Try) {
 	s.try, s.request = try, c.request
 	if c.rules.config.TellAttempt {
 		s.request = flow.OwnHeader(s.request)
-		c.tell(s.request, 1)
+		c.number(s.request, 1)
 	}
 	if s.reader != nil {
 		s.request = flow.Own(s.request)
@@ -92,11 +85,20 @@ func first(f *flow.Flow, r *http.Request) *flow.Try {
 	return flow.TryOf(r)
 }
 
-// guide tells the balancer what to make of hosts that were tried.
-func (r *rules) guide(f *flow.Flow) {
-	f.Picks = int32(min(r.config.HostPicks, math.MaxInt32))
-	f.Priorities = int32(min(r.config.OtherPriorities, math.MaxInt32))
-	if r.config.SameHost {
-		f.Picks = -1
+// call is the call of a request whose first attempt is being made, or has just
+// ended.
+func (t *transport) call(rules *rules, f *flow.Flow, r *http.Request) *call {
+	c := &call{
+		transport: t, rules: rules, flow: f, ctx: r.Context(),
+		request: r, url: *r.URL, host: r.Host, header: r.Header, begun: 1,
 	}
+	if f.More == nil {
+		f.More = &c.more
+	}
+	// What the balancer is to make of hosts that were tried.
+	f.More.Picks, f.More.Priorities = rules.config.HostPicks, rules.config.OtherPriorities
+	if rules.config.SameHost {
+		f.More.Picks = -1
+	}
+	return c
 }

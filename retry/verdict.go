@@ -41,7 +41,7 @@ func (c *call) judge(try *flow.Try, res *http.Response, err error, next *sending
 	case wanted:
 		c.granted = true
 	}
-	try.Why = v.Why
+	try.Told.Why = v.Why
 	return v
 }
 
@@ -53,7 +53,7 @@ func (v *verdict) unrepeatable(c *call) {
 
 // left is how much time there is for the request, zero for no bound.
 func (c *call) left(now time.Time) time.Duration {
-	end := c.flow.Bounded
+	end := c.flow.End()
 	if d, ok := c.ctx.Deadline(); ok && (end.IsZero() || d.Before(end)) {
 		end = d
 	}

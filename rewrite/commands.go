@@ -119,7 +119,7 @@ func answerCommands(name string) (command, bool) {
 	case "UPSTREAM_HOST":
 		return fromFlow(func(f *flow.Flow) string {
 			if last := f.Last(); last != nil {
-				return last.Endpoint
+				return last.Endpoint()
 			}
 			return ""
 		}), true

@@ -172,7 +172,7 @@ func TestReplies(t *testing.T) {
 			require.Equal(t, c.header, res.Header)
 			require.Equal(t, c.body, string(all))
 			require.Equal(t, 1, body.times)
-			require.Equal(t, "direct_response", f.Details)
+			require.Equal(t, "direct_response", f.Tell().Details)
 
 			w := httptest.NewRecorder()
 			f, r = flow.EnsureServed(httptest.NewRequest(c.method, "http://reviews/a?q=1", nil))
@@ -180,7 +180,7 @@ func TestReplies(t *testing.T) {
 			require.Equal(t, c.status, w.Code)
 			require.Equal(t, c.header, w.Header())
 			require.Equal(t, c.body, w.Body.String())
-			require.Equal(t, "direct_response", f.Details)
+			require.Equal(t, "direct_response", f.Tell().Details)
 		})
 	}
 	require.Error(t, Reply{Status: 600}.Validate())

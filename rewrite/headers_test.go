@@ -115,6 +115,10 @@ func TestTheHostIsSetByItsHeader(t *testing.T) {
 	}
 }
 
+type host string
+
+func (h host) Addr() string { return string(h) }
+
 func TestCommands(t *testing.T) {
 	r := httptest.NewRequest("GET", "https://reviews:8443/a?q=1", nil)
 	r.RemoteAddr = "[2001:db8::1]:4711"
@@ -124,9 +128,9 @@ func TestCommands(t *testing.T) {
 	f, r := flow.EnsureServed(r)
 	f.Start = time.Date(2026, 1, 2, 15, 4, 5, 6e6, time.FixedZone("", 3600))
 	f.Route, f.Upstream = "rule", "cluster"
-	f.First.Endpoint = "10.0.0.2:80"
+	f.First.Host = host("10.0.0.2:80")
 	f.First.Begin()
-	host, err := os.Hostname()
+	name, err := os.Hostname()
 	require.NoError(t, err)
 	s := &scope{r: r, header: http.Header{"X-R": {"answer"}}, status: 404}
 	for value, want := range map[string]string{
@@ -152,7 +156,7 @@ func TestCommands(t *testing.T) {
 		"%RESPONSE_CODE%":             "404",
 		"%PROTOCOL%":                  "HTTP/1.1",
 		"%START_TIME%":                "2026-01-02T14:04:05.006Z",
-		"%HOSTNAME%":                  host,
+		"%HOSTNAME%":                  name,
 		"%ROUTE_NAME%":                "rule",
 		"%UPSTREAM_CLUSTER%":          "cluster",
 		"%UPSTREAM_HOST%":             "10.0.0.2:80",

@@ -109,9 +109,10 @@ func (p Reply) head(r *http.Request) (int, http.Header) {
 // note lets the record of r know who answered.
 func (p Reply) note(r *http.Request) {
 	if f := record(r); f != nil {
-		f.Details = p.details
-		if f.Details == "" {
-			f.Details = mesh.DetailsDirectResponse
+		m := f.Tell()
+		m.Details = p.details
+		if m.Details == "" {
+			m.Details = mesh.DetailsDirectResponse
 		}
 	}
 }

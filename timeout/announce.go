@@ -44,7 +44,7 @@ func remaining(r *http.Request) (left bound) {
 	try := flow.TryOf(r)
 	start := time.Now()
 	if try != nil {
-		start = try.Start
+		start = try.Start()
 	}
 	if deadline, ok := r.Context().Deadline(); ok {
 		left = left.atMost(deadline.Sub(start))
@@ -52,8 +52,8 @@ func remaining(r *http.Request) (left bound) {
 	if try == nil {
 		return left
 	}
-	if !try.Bounded.IsZero() {
-		left = left.atMost(try.Bounded.Sub(start))
+	if try.Told != nil && try.Told.Bounded != 0 {
+		left = left.atMost(try.Told.Bounded - try.Began)
 	}
 	// While the request's body has not ended its time has not begun.
 	if total := try.Flow.Total; total > 0 {

@@ -82,7 +82,7 @@ func TestWhatIsTold(t *testing.T) {
 					func(next http.RoundTripper) http.RoundTripper {
 						return roundTripper(func(r *http.Request) (*http.Response, error) {
 							if c.try > 0 {
-								flow.TryOf(r).Bounded = time.Now().Add(c.try)
+								flow.TryOf(r).Told = &flow.Told{Bounded: time.Since(flow.Of(r).Start) + c.try}
 							}
 							return next.RoundTrip(r)
 						})

@@ -68,8 +68,8 @@ func (b *bounding) start() {
 
 func (b *bounding) expire() { b.cancel(b.expired) }
 
-// end releases the timer and the context.
-func (b *bounding) end() {
+// BodyEnded implements body.Ender: it releases the timer and the context.
+func (b *bounding) BodyEnded(error) {
 	b.mu.Lock()
 	b.ended = true
 	if b.timer != nil {

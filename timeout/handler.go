@@ -47,7 +47,7 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	f := flow.Served(r)
 	if f != nil {
 		if deadline, ok := ctx.Deadline(); ok {
-			f.Bounded = deadline
+			f.Bounded = deadline.Sub(f.Start)
 		}
 	}
 	a := &answer{r: r, inner: w, ctx: ctx}
@@ -60,7 +60,8 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if f != nil {
-		f.Flags, f.Details = f.Flags.With(mesh.UpstreamTimeout), mesh.DetailsResponseTimeout
+		m := f.Tell()
+		m.Flags, m.Details = m.Flags.With(mesh.UpstreamTimeout), mesh.DetailsResponseTimeout
 	}
 	panic(http.ErrAbortHandler)
 }

@@ -203,9 +203,9 @@ func TestTheRecordKnowsThatAnAnswerWasCut(t *testing.T) {
 			<-r.Context().Done()
 		}))
 		require.PanicsWithValue(t, http.ErrAbortHandler, func() { h.ServeHTTP(httptest.NewRecorder(), r) })
-		require.Equal(t, mesh.UpstreamTimeout, f.Flags)
-		require.Equal(t, "response_timeout", f.Details)
-		require.Equal(t, limit, f.Bounded.Sub(f.Start))
+		require.Equal(t, mesh.UpstreamTimeout, f.Tell().Flags)
+		require.Equal(t, "response_timeout", f.Tell().Details)
+		require.Equal(t, limit, f.Bounded)
 	})
 }
 

@@ -40,15 +40,15 @@ func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 
 	var ctx context.Context
-	var end any // what to give to ender
+	var end body.Ender
 	if r.Body == nil || r.Body == http.NoBody {
 		deadline := start.Add(total.Duration)
-		if f.Bounded.IsZero() || deadline.Before(f.Bounded) {
-			f.Bounded = deadline
+		if bounded := deadline.Sub(f.Start); f.Bounded == 0 || bounded < f.Bounded {
+			f.Bounded = bounded
 		}
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithDeadlineCause(within(r), deadline, s.expired)
-		r, end = under(r, ctx), cancel
+		r, end = under(r, ctx), canceler(cancel)
 	} else {
 		b := newBounding(within(r), r.Body, total.Duration, s.expired)
 		r = flow.Own(under(r, b))
@@ -59,10 +59,10 @@ func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	res, err := t.next.RoundTrip(r)
 	if err != nil {
 		err = s.judge(ctx, f, err)
-		ender{}.BodyEnded(end, err)
+		end.BodyEnded(err)
 		return nil, err
 	}
-	body.OnEnd(res, &try.Body, ender{}, end)
+	body.OnEnd(res, &try.Body, end)
 	return res, nil
 }
 
@@ -109,18 +109,11 @@ func under(r *http.Request, ctx context.Context) *http.Request {
 	return r.WithContext(ctx)
 }
 
-// ender releases what bounds a request when the answer's body has ended.
-type ender struct{}
+// A canceler releases what bounds a request when the answer's body has ended.
+type canceler context.CancelFunc
 
 // BodyEnded implements body.Ender.
-func (ender) BodyEnded(arg any, _ error) {
-	switch end := arg.(type) {
-	case context.CancelFunc:
-		end()
-	case *bounding:
-		end.end()
-	}
-}
+func (c canceler) BodyEnded(error) { c() }
 
 // judge says what err means, with which the request of ctx has failed: if its
 // time was over, that is the reason. What a layer inside has judged stays.
@@ -135,7 +128,7 @@ func (s *settings) judge(ctx context.Context, f *flow.Flow, err error) error {
 	over := *s.expired
 	over.Route, over.Branch = f.Route, f.Branch
 	if last := f.Last(); last != nil {
-		over.Endpoint = last.Endpoint
+		over.Endpoint = last.Endpoint()
 	}
 	return &over
 }

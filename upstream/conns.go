@@ -122,23 +122,19 @@ func (p *pool) answered(c *conn, r *http.Request, res *http.Response) (*http.Res
 		c.e.release(c)
 		return nil, tooManyHeaders(c.e.to.addr, n)
 	}
-	body.OnEnd(res, slot, p, c)
+	body.OnEnd(res, slot, c)
 	return res, nil
 }
 
 // BodyEnded implements [body.Ender]: the connection is free again.
-func (p *pool) BodyEnded(arg any, _ error) {
-	c := arg.(*conn)
-	c.e.release(c)
-}
+func (c *conn) BodyEnded(error) { c.e.release(c) }
 
 // BodyFailed implements [body.Failer].
-func (p *pool) BodyFailed(arg any, err error) error {
+func (c *conn) BodyFailed(err error) error {
 	var known *mesh.Error
 	if errors.As(err, &known) || errors.Is(err, http.ErrBodyReadAfterClose) {
 		return err
 	}
-	c := arg.(*conn)
 	return bodyError(c.e.to.addr, c.http2, err)
 }
 

@@ -165,6 +165,9 @@ func (d *Detector) Observe(h *lb.Host, o mesh.Outcome) {
 	}
 }
 
+// IgnoresLatency says that a Detector need not be told how long attempts took.
+func (d *Detector) IgnoresLatency() {}
+
 // catchUp runs the intervals that have ended, so that rates are judged over one
 // each.
 func (d *Detector) catchUp() {

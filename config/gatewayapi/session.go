@@ -131,11 +131,12 @@ func (s *session) RoundTrip(r *http.Request) (*http.Response, error) {
 		t, known, to = token{branch: s.hash(b.Name), since: now}, false, b.Value
 	}
 	if known {
-		f.Hash, f.Hashed, f.HashKnown = t.endpoint, true, true
+		m := f.Tell()
+		m.Hash, m.Hashed, m.HashKnown = t.endpoint, true, true
 	}
 	res, err := to.RoundTrip(r)
-	if last := f.Last(); err == nil && last != nil && last.Endpoint != "" {
-		if endpoint := hashOf(last.Endpoint); !known || endpoint != t.endpoint {
+	if last := f.Last(); err == nil && last != nil && last.Endpoint() != "" {
+		if endpoint := hashOf(last.Endpoint()); !known || endpoint != t.endpoint {
 			t.endpoint = endpoint
 			s.issue(res, t)
 		}

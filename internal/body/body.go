@@ -3,7 +3,6 @@
 package body
 
 import (
-	"context"
 	"errors"
 	"io"
 	"net/http"
@@ -16,10 +15,10 @@ var ErrClosed = errors.New("body: closed before its end")
 
 // An Ender is told that a body has ended: err is nil at its regular end,
 // [ErrClosed] when it was closed before, and else why reading failed. It is
-// called once, on the goroutine that read or closed. The arg is what was given to
-// [OnEnd]; a pointer there costs no allocation, a closure would.
+// called once, on the goroutine that read or closed. A pointer, or a struct that
+// holds nothing but one, costs no allocation; a closure would.
 type Ender interface {
-	BodyEnded(arg any, err error)
+	BodyEnded(err error)
 }
 
 // A Failer is an [Ender] that knows better what an error in reading means: what
@@ -27,33 +26,27 @@ type Ender interface {
 // request's own context has ended.
 type Failer interface {
 	Ender
-	BodyFailed(arg any, err error) error
+	BodyFailed(err error) error
 }
 
-type hook struct {
-	by  Ender
-	arg any
-}
-
-// A Body wraps an answer's body and calls its hooks at the end, the one added
+// A Body wraps an answer's body and tells its Enders at the end, the one added
 // first (by the innermost layer) first. Its zero value is a free slot for
 // [OnEnd].
 type Body struct {
-	inner io.ReadCloser
-	ctx   context.Context // the request's
-	ended atomic.Bool
-	n     uint8 // of hooks
-	hooks [4]hook
-	more  []hook
+	inner   io.ReadCloser
+	request *http.Request
+	ended   atomic.Bool
+	n       uint8 // of enders
+	enders  [4]Ender
 }
 
 // OnEnd arranges that by is told when the body of res has ended; at once when
 // res has none. All layers of one answer share a wrapper: the first takes slot if
 // it is not nil and not yet used, and a new one otherwise. OnEnd must be called
 // before res is handed on.
-func OnEnd(res *http.Response, slot *Body, by Ender, arg any) {
+func OnEnd(res *http.Response, slot *Body, by Ender) {
 	if res.Body == nil || res.Body == http.NoBody {
-		by.BodyEnded(arg, nil)
+		by.BodyEnded(nil)
 		return
 	}
 	var b *Body
@@ -62,26 +55,28 @@ func OnEnd(res *http.Response, slot *Body, by Ender, arg any) {
 		b = have
 	case *duplex:
 		b = have.Body
-	default:
-		if b = slot; b == nil || b.inner != nil {
-			b = new(Body)
-		}
-		b.inner = res.Body
-		if res.Request != nil {
-			b.ctx = res.Request.Context()
-		}
+	}
+	if b == nil || int(b.n) == len(b.enders) {
+		b = wrap(res, slot)
+	}
+	b.enders[b.n] = by
+	b.n++
+}
+
+// wrap puts slot, or a new Body if that is in use, around the body of res.
+func wrap(res *http.Response, slot *Body) *Body {
+	b := slot
+	if b == nil || b.inner != nil {
+		b = new(Body)
+	}
+	b.inner, b.request = res.Body, res.Request
+	// The body of an upgraded connection is also its other direction.
+	if w, ok := res.Body.(io.Writer); ok && res.StatusCode == http.StatusSwitchingProtocols {
+		res.Body = &duplex{b, w}
+	} else {
 		res.Body = b
-		// The body of an upgraded connection is also its other direction.
-		if w, ok := b.inner.(io.Writer); ok && res.StatusCode == http.StatusSwitchingProtocols {
-			res.Body = &duplex{b, w}
-		}
 	}
-	if int(b.n) < len(b.hooks) {
-		b.hooks[b.n] = hook{by, arg}
-		b.n++
-		return
-	}
-	b.more = append(b.more, hook{by, arg})
+	return b
 }
 
 // Read implements io.Reader.
@@ -100,12 +95,12 @@ func (b *Body) Read(p []byte) (int, error) {
 
 // failed is what an error in reading means.
 func (b *Body) failed(err error) error {
-	if b.ctx != nil && b.ctx.Err() != nil {
+	if b.request != nil && b.request.Context().Err() != nil {
 		return err
 	}
-	for i := range b.n {
-		if f, ok := b.hooks[i].by.(Failer); ok {
-			err = f.BodyFailed(b.hooks[i].arg, err)
+	for _, by := range b.enders[:b.n] {
+		if f, ok := by.(Failer); ok {
+			err = f.BodyFailed(err)
 		}
 	}
 	return err
@@ -125,11 +120,8 @@ func (b *Body) end(err error) {
 	if b.ended.Swap(true) {
 		return
 	}
-	for i := range b.n {
-		b.hooks[i].by.BodyEnded(b.hooks[i].arg, err)
-	}
-	for _, h := range b.more {
-		h.by.BodyEnded(h.arg, err)
+	for _, by := range b.enders[:b.n] {
+		by.BodyEnded(err)
 	}
 }
 

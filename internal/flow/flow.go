@@ -22,25 +22,43 @@ import (
 // A Flow is the record of one request. It is a context: the request's own,
 // which knows the record. Until the first attempt is sent one goroutine at a time
 // may write it; what an attempt learns it writes into its [Try].
+//
+// Every request pays for its size: what few of them need stands in [More].
 type Flow struct {
 	context.Context // the caller's, or the bound put on it by [Flow.Bound]
 
-	Caller  context.Context // the context with which the request came
-	Request *http.Request   // as the caller gave it; not to be changed
-	Start   time.Time       // when the record was made: the one clock reading that layers share
+	Request *http.Request // as the caller gave it; not to be changed
+	Start   time.Time     // when the record was made: the one clock reading that layers share
 
 	Route    string // the rule that was chosen
 	Branch   string // the branch of the split
 	Upstream string // the destination, Envoy's cluster
 
+	More *More // nil until somebody needs it: see [Flow.Tell]
+
+	Bounded time.Duration // from Start to the end of the bound on the whole request; zero for none, or while the request's body has not ended
+	Total   time.Duration // the bound on the whole request, from the end of its body; zero for none
+
+	Draw uint64 // random bits that are the same for all attempts; zero until somebody needs them
+
+	// Where a random draw fell in the sum of a split's weights, and that sum. Both are
+	// zero where no draw decided.
+	Drawn, DrawnOf uint32
+
+	peer     atomic.Pointer[Workload]
+	attempts atomic.Int32
+	served   bool
+
+	First Try
+}
+
+// More is what few requests need of a record.
+type More struct {
 	Flags   mesh.Flag     // what befell the request outside of its attempts, such as DI
 	Details string        // Envoy's response code details, where a layer set them
 	Delayed time.Duration // by injected faults
 	Faults  []string      // faults drawn, in words
 	Mirrors []string      // destinations of copies
-
-	Bounded time.Time     // when the bound on the whole request ends; zero for none, or while the request's body has not ended
-	Total   time.Duration // the bound on the whole request, from the end of its body; zero for none
 
 	// What whoever repeats the request tells the balancer. Tries are attempts whose
 	// hosts it should not pick again; in the end they are the request's history.
@@ -50,55 +68,101 @@ type Flow struct {
 	// positive, is after how many attempts it leaves out the priorities that were
 	// tried, as Envoy's previous_priorities does.
 	Tries      []*Try
-	Picks      int32
-	Priorities int32
+	Picks      int
+	Priorities int
 
 	// The hash for balancing that was computed for all destinations of a rule, if
 	// HashKnown, in place of those that balancers compute.
 	Hash              uint64
 	Hashed, HashKnown bool
 
-	served bool
-
-	// Where a random draw fell in the sum of a split's weights, and that sum. Both are
-	// zero where no draw decided.
-	Drawn uint32
-
-	Draw uint64 // random bits that are the same for all attempts; zero until somebody needs them
-
-	DrawnOf  uint32
-	attempts atomic.Int32
-	last     atomic.Pointer[Try]
-	peer     atomic.Pointer[Workload]
-
-	First Try
+	last atomic.Pointer[Try] // unless it is the First
 }
 
 // A Try is the record of one attempt. The first lives in its Flow, further ones
 // are contexts of their own.
 type Try struct {
-	context.Context // nil in the first
+	Flow  *Flow
+	Began time.Duration // since the request's Start
 
-	Flow     *Flow
-	N        int // 1 is the first
-	Start    time.Time
-	Duration time.Duration // until the answer's headers or the failure
-	Waited   time.Duration // before this attempt
-	Bounded  time.Time     // when the bound on this attempt ends; zero for none but the request's
-
-	Host     any    // the balancer's host, a *lb.Host
-	Endpoint string // its address
-	Status   int
-	Answer   *http.Response // as the balancer handed it on
-	Failure  error          // nil when the server answered
-	Why      string         // why another attempt followed
+	Host   Host           // which the balancer picked
+	Answer *http.Response // as the balancer handed it on
+	Told   *Told          // by whoever repeats the request; nil if nothing
 
 	URL  url.URL   // for the copy of the request that carries the endpoint's address
 	Body body.Body // for the wrapper of the answer's body
 
-	own       *http.Request
-	begun     atomic.Bool
-	ownHeader bool
+	own   *http.Request
+	N     int32         // 1 is the first
+	state atomic.Uint32 // the bits below, and from settled on the status with which it ended
+}
+
+const (
+	begun     = 1 << iota // Begin was called
+	ownHeader             // the header of own is no longer the caller's
+	settled               // times the status
+)
+
+// Told is what whoever repeats a request says of one of its attempts.
+type Told struct {
+	mesh.Try               // how it ended
+	Bounded  time.Duration // from the request's Start to the end of the bound on this attempt; zero for none but the request's
+}
+
+// A Host is what a balancer picked, a *lb.Host.
+type Host interface{ Addr() string }
+
+// Endpoint is the address of t's host; empty while it has none.
+func (t *Try) Endpoint() string {
+	if t.Host == nil {
+		return ""
+	}
+	return t.Host.Addr()
+}
+
+// Start is when the attempt began.
+func (t *Try) Start() time.Time { return t.Flow.Start.Add(t.Began) }
+
+// Spent is how long the attempt has been under way.
+func (t *Try) Spent() time.Duration { return time.Since(t.Flow.Start) - t.Began }
+
+// Context is the attempt's own.
+func (t *Try) Context() context.Context { return t.own.Context() }
+
+// Settle notes with which status an attempt ended that was answered, for layers
+// around the one that judged it.
+func (t *Try) Settle(o mesh.Outcome) {
+	if o.Err == nil {
+		t.state.Or(uint32(o.Status) * settled)
+	}
+}
+
+// Settled is the outcome that was noted.
+func (t *Try) Settled() (mesh.Outcome, bool) {
+	o := mesh.Outcome{Status: int(t.state.Load() / settled)}
+	if o.Status >= http.StatusInternalServerError {
+		o.Kind = mesh.Failure
+	}
+	return o, o.Status != 0
+}
+
+// Tell is f's More, made when it is asked for the first time.
+func (f *Flow) Tell() *More {
+	if f.More == nil {
+		f.More = new(More)
+	}
+	return f.More
+}
+
+// Caller is the context with which the request came.
+func (f *Flow) Caller() context.Context { return f.Request.Context() }
+
+// End is when the bound on the request ends; zero for none.
+func (f *Flow) End() time.Time {
+	if f.Bounded == 0 {
+		return time.Time{}
+	}
+	return f.Start.Add(f.Bounded)
 }
 
 type (
@@ -117,15 +181,21 @@ func (f *Flow) Value(key any) any {
 	return f.Context.Value(key)
 }
 
+// A trying is the context of a further attempt.
+type trying struct {
+	context.Context
+	t *Try
+}
+
 // Value implements context.Context.
-func (t *Try) Value(key any) any {
+func (c *trying) Value(key any) any {
 	switch key.(type) {
 	case flowKey:
-		return t.Flow
+		return c.t.Flow
 	case tryKey:
-		return t
+		return c.t
 	}
-	return t.Context.Value(key)
+	return c.Context.Value(key)
 }
 
 // Of is the record of a client's request, or nil. A record in the context that
@@ -141,10 +211,23 @@ func Of(r *http.Request) *Flow {
 // TryOf is the record of a client's attempt, or nil. Above the layer that
 // repeats it is the first attempt's.
 func TryOf(r *http.Request) *Try {
-	t, _ := r.Context().Value(tryKey{}).(*Try)
+	t := tryIn(r.Context())
 	if t == nil || t.Flow.served || !t.covers(r) {
 		return nil
 	}
+	return t
+}
+
+// tryIn is the attempt that a context belongs to, or nil. Usually the context is
+// the record itself.
+func tryIn(ctx context.Context) *Try {
+	switch c := ctx.(type) {
+	case *Flow:
+		return &c.First
+	case *trying:
+		return c.t
+	}
+	t, _ := ctx.Value(tryKey{}).(*Try)
 	return t
 }
 
@@ -170,7 +253,7 @@ func Served(r *http.Request) *Flow {
 func Serving(ctx context.Context) *Flow {
 	f, _ := ctx.Value(flowKey{}).(*Flow)
 	for f != nil && !f.served {
-		f, _ = f.Caller.Value(flowKey{}).(*Flow)
+		f, _ = f.Caller().Value(flowKey{}).(*Flow)
 	}
 	return f
 }
@@ -223,8 +306,8 @@ func install(r *http.Request, served bool) (*Flow, *http.Request) {
 		copy http.Request
 	})
 	f, own := &both.f, &both.copy
-	f.Context, f.Caller, f.Request, f.Start, f.served = ctx, ctx, r, time.Now(), served
-	f.First.Flow, f.First.N, f.First.Start, f.First.own = f, 1, f.Start, own
+	f.Context, f.Request, f.Start, f.served = ctx, r, time.Now(), served
+	f.First.Flow, f.First.N, f.First.own = f, 1, own
 	*own = *r.WithContext(f)
 	return f, f.First.own
 }
@@ -236,13 +319,16 @@ func (f *Flow) Bound(ctx context.Context) { f.Context = ctx }
 // Next is the record of a further attempt and a copy of r for it. The copy has
 // r's URL and shares its header. ctx bounds the attempt and must come from f.
 func (f *Flow) Next(ctx context.Context, r *http.Request, n int) (*Try, *http.Request) {
-	both := new(struct { // one allocation, as in install
+	all := new(struct { // one allocation, as in install
 		t    Try
+		ctx  trying
 		copy http.Request
 	})
-	t, own := &both.t, &both.copy
-	t.Context, t.Flow, t.N, t.Start, t.own = ctx, f, n, time.Now(), own
-	*own = *r.WithContext(t)
+	t, own := &all.t, &all.copy
+	f.Tell() // where it is noted that the attempt began
+	t.Flow, t.N, t.Began, t.own = f, int32(n), time.Since(f.Start), own
+	all.ctx.Context, all.ctx.t = ctx, t
+	*own = *r.WithContext(&all.ctx)
 	return t, own
 }
 
@@ -250,20 +336,32 @@ func (f *Flow) Next(ctx context.Context, r *http.Request, n int) (*Try, *http.Re
 // A balancer calls it when it has set t's host, which may then be read while the
 // attempt is under way. Hedged attempts may begin at the same time.
 func (t *Try) Begin() {
-	if !t.begun.Load() && !t.begun.Swap(true) {
+	if t.state.Load()&begun == 0 && t.state.Or(begun)&begun == 0 {
 		t.Flow.attempts.Add(1)
-		t.Flow.last.Store(t)
+		if t != &t.Flow.First {
+			t.Flow.More.last.Store(t)
+		}
 	}
 }
 
 // Begun reports whether [Try.Begin] was called.
-func (t *Try) Begun() bool { return t.begun.Load() }
+func (t *Try) Begun() bool { return t.state.Load()&begun != 0 }
 
 // Attempts is how many attempts have begun.
 func (f *Flow) Attempts() int { return int(f.attempts.Load()) }
 
 // Last is the attempt that began last, or nil.
-func (f *Flow) Last() *Try { return f.last.Load() }
+func (f *Flow) Last() *Try {
+	if m := f.More; m != nil {
+		if t := m.last.Load(); t != nil {
+			return t
+		}
+	}
+	if f.First.Begun() {
+		return &f.First
+	}
+	return nil
+}
 
 // Own is r when it is a copy that the layers made, and may be changed, or else
 // a copy. The header is still the caller's: see [OwnHeader].
@@ -283,16 +381,15 @@ func OwnHeader(r *http.Request) *http.Request {
 		r.Header = cloned(r.Header)
 		return r
 	}
-	if !t.ownHeader {
+	if t.state.Or(ownHeader)&ownHeader == 0 {
 		r.Header = cloned(r.Header)
-		t.ownHeader = true
 	}
 	return r
 }
 
 // owned is the record whose own copy r is, or nil.
 func owned(r *http.Request) *Try {
-	if t, _ := r.Context().Value(tryKey{}).(*Try); t != nil && t.own == r {
+	if t := tryIn(r.Context()); t != nil && t.own == r {
 		return t
 	}
 	return nil
@@ -309,6 +406,20 @@ func cloned(h http.Header) http.Header {
 // Flag notes that something befell a client's request, if it has a record.
 func Flag(r *http.Request, flag mesh.Flag) {
 	if f := Of(r); f != nil {
-		f.Flags = f.Flags.With(flag)
+		f.Tell().Flags = f.Tell().Flags.With(flag)
 	}
+}
+
+// History is how attempts ended, in the order in which they did.
+func (m *More) History() []mesh.Try {
+	if len(m.Tries) == 0 {
+		return nil
+	}
+	tries := make([]mesh.Try, 0, len(m.Tries))
+	for _, t := range m.Tries {
+		if t.Told != nil {
+			tries = append(tries, t.Told.Try)
+		}
+	}
+	return tries
 }

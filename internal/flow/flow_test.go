@@ -32,7 +32,7 @@ func TestEnsureInstallsARecordOnce(t *testing.T) {
 	require.Same(t, r, f.Request)
 	require.Same(t, f, flow.Of(own))
 	require.Same(t, &f.First, flow.TryOf(own))
-	require.Equal(t, 1, f.First.N)
+	require.EqualValues(t, 1, f.First.N)
 	require.Equal(t, "value", own.Context().Value(key{}))
 	require.False(t, f.Start.IsZero())
 	again, same := flow.Ensure(own)
@@ -98,7 +98,7 @@ func TestAFurtherAttemptHasARecordOfItsOwn(t *testing.T) {
 	try, second := f.Next(ctx, first, 2)
 	require.Same(t, try, flow.TryOf(second))
 	require.Same(t, f, flow.Of(second))
-	require.Equal(t, 2, try.N)
+	require.EqualValues(t, 2, try.N)
 	require.Same(t, second, flow.Own(second))
 	require.Equal(t, "value", second.Context().Value(key{}))
 	require.Same(t, &f.First, flow.TryOf(first))
@@ -118,7 +118,7 @@ func TestABoundHoldsForRequestsThatAreAlreadyCopied(t *testing.T) {
 	cause := &mesh.Error{Flag: mesh.UpstreamTimeout}
 	cancel(cause)
 	require.Equal(t, error(cause), context.Cause(own.Context()))
-	require.NoError(t, f.Caller.Err())
+	require.NoError(t, f.Caller().Err())
 	require.Same(t, f, flow.Of(own))
 }
 
@@ -146,5 +146,5 @@ func TestFlagNotesWhatBefellARequest(t *testing.T) {
 	f, own := flow.Ensure(r)
 	flow.Flag(own, mesh.DelayInjected)
 	flow.Flag(own, mesh.UpstreamTimeout)
-	require.Equal(t, mesh.Flag("DI,UT"), f.Flags)
+	require.Equal(t, mesh.Flag("DI,UT"), f.More.Flags)
 }

@@ -42,8 +42,9 @@ func (h hashed) RoundTrip(r *http.Request) (*http.Response, error) {
 	f, r := flow.Ensure(r)
 	f.Draw = rand.Uint64()
 	var cookies []string
-	f.Hash, f.Hashed, cookies = h.hasher.Hash(r, f.Draw)
-	f.HashKnown = true
+	m := f.Tell()
+	m.Hash, m.Hashed, cookies = h.hasher.Hash(r, f.Draw)
+	m.HashKnown = true
 	res, err := h.next.RoundTrip(r)
 	if err == nil {
 		for _, cookie := range cookies {

@@ -51,7 +51,10 @@ func (p proxyHeaders) RoundTrip(r *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	if f.Attempts() > 0 {
-		took := time.Since(f.Start) - f.Delayed
+		took := time.Since(f.Start)
+		if m := f.More; m != nil {
+			took -= m.Delayed
+		}
 		res.Header["X-Envoy-Upstream-Service-Time"] = []string{strconv.FormatInt(took.Milliseconds(), 10)}
 	}
 	return res, nil
