@@ -41,11 +41,6 @@ type ClientConfig struct {
 	Identity *mtls.Identity
 
 	// Attempt, if set, is a layer around each attempt, those to send copies
-	// included, between the choice of an endpoint and its connection: what makes
-	// spans of them.
-	Attempt func(http.RoundTripper) http.RoundTripper
-
-	// Attempt, if set, is a layer around each attempt, those to send copies
 	// included: what makes spans of them.
 	Attempt func(http.RoundTripper) http.RoundTripper
 

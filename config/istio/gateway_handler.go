@@ -58,10 +58,6 @@ type GatewayConfig struct {
 	// send copies included: what makes spans of them.
 	Attempt func(http.RoundTripper) http.RoundTripper
 
-	// Attempt, if set, is a layer around each attempt to reach an endpoint, those to
-	// send copies included: what makes spans of them.
-	Attempt func(http.RoundTripper) http.RoundTripper
-
 	// MeshAttempt is one inside of Attempt for destinations in the mesh, which are all
 	// but those of ServiceEntries with the location MESH_EXTERNAL: what these must not
 	// be told, such as who calls.

@@ -36,7 +36,6 @@ type Options struct {
 	Logger       *slog.Logger                                                         // nil: silent
 	Identity     *mtls.Identity                                                       // the workload's; nil: none
 	Gateway      *Gateway                                                             // nil for a workload of the mesh
-	Attempt      func(http.RoundTripper) http.RoundTripper                            // around each attempt; nil: none
 	Attempt      func(http.RoundTripper) http.RoundTripper                            // around each attempt, those to send copies included; nil: none
 	MeshAttempt  func(http.RoundTripper) http.RoundTripper                            // inside of Attempt, for destinations in the mesh
 }
