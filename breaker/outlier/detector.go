@@ -49,7 +49,7 @@ func (d *Detector) unlock() {
 	}
 	d.news = false
 	now, merge := time.Now(), d.now.Load().Merge
-	if now.Sub(d.told) <= merge && !d.told.IsZero() {
+	if merge > 0 && now.Sub(d.told) <= merge && !d.told.IsZero() {
 		if d.merge == nil {
 			d.merge = time.AfterFunc(merge, d.tellMerged)
 		}
