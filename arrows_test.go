@@ -32,9 +32,10 @@ var arrows = map[string]string{
 	"upstream":        ". match fault mirror timeout retry breaker breaker/outlier limit lb split rewrite",
 	"drain":           "",
 	"authz":           ". match",
+	"authz/external":  ". match authz",
 	"mtls":            ".",
 	"access":          ".",
-	"console":         ". access upstream lb breaker breaker/outlier",
+	"console":         ". access upstream lb breaker breaker/outlier split",
 	"meshtest":        ". lb",
 }
 

@@ -15,8 +15,8 @@ type Config struct {
 
 	// Ask decides requests that a Custom policy matches: it gets the policy's name
 	// and says whether to let the request through. An error refuses it; one that is
-	// a [*mesh.Error] also says how.
-	Ask func(r *http.Request, policy string) (bool, error)
+	// a [*mesh.Error] also says how. Package authz/external asks a service over HTTP.
+	Ask func(r *http.Request, policy string) (Answer, error)
 
 	// TrustedHops is how many proxies in front of this server add to
 	// X-Forwarded-For and are believed: [Source].Remotes is the address that the
@@ -28,6 +28,17 @@ type Config struct {
 	// judges them as they came. Zero is [match.PathBase], Istio's default.
 	Paths    match.PathOptions
 	RawPaths bool
+}
+
+// An Answer is a custom decision.
+type Answer struct {
+	Allowed bool
+	// Request is what goes on in place of the request that was judged, such as a copy
+	// of it with other headers, or with a body that can be read once more. Nil is the
+	// request itself. Further policies judge it as it is here.
+	Request *http.Request
+	// Reply is added to the headers of the answer to the caller.
+	Reply http.Header
 }
 
 // Stats counts decisions since the start.
@@ -54,7 +65,7 @@ type policies struct {
 	dryDeny, dryAllow ruleSet
 	dryAllows         bool
 
-	ask   func(*http.Request, string) (bool, error)
+	ask   func(*http.Request, string) (Answer, error)
 	hops  int
 	paths match.PathOptions
 }

@@ -3,6 +3,7 @@ package authz_test
 import (
 	"errors"
 	"net/http"
+	"net/http/httptest"
 	"net/netip"
 	"testing"
 
@@ -77,9 +78,9 @@ func TestCustomDecisions(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			a := newAuthorizer(t, authz.Config{
 				Policies: append(c.others, ask),
-				Ask: func(_ *http.Request, policy string) (bool, error) {
+				Ask: func(_ *http.Request, policy string) (authz.Answer, error) {
 					require.Equal(t, "ask", policy)
-					return c.say, c.err
+					return authz.Answer{Allowed: c.say}, c.err
 				},
 			})
 			w := serve(a, request(c.line))
@@ -108,4 +109,32 @@ func TestADecisionSaysWhatItIs(t *testing.T) {
 		require.Equal(t, c.want, d.String())
 	}
 	require.Equal(t, "AUDIT CUSTOM unknown", authz.Audit.String()+" "+authz.Custom.String()+" "+authz.Action(9).String())
+}
+
+func TestACustomDecisionChangesRequestAndAnswer(t *testing.T) {
+	ask := authz.Policy{Name: "ask", Action: authz.Custom, Rules: []authz.Rule{{}}}
+	root := deny(when("request.headers[x-user]", exact("root")))
+	for user, status := range map[string]int{"me": 200, "root": 403} {
+		a := newAuthorizer(t, authz.Config{
+			Policies: []authz.Policy{ask, root},
+			Ask: func(r *http.Request, _ string) (authz.Answer, error) {
+				require.Equal(t, "/b", r.RequestURI, "the normal path is asked about")
+				other := r.Clone(r.Context())
+				other.Header.Set("X-User", user)
+				return authz.Answer{Allowed: true, Request: other, Reply: http.Header{"Set-Cookie": {"a=b"}, "X-Asked": {"yes"}}}, nil
+			},
+		})
+		w := httptest.NewRecorder()
+		r := request("GET /a/../b", withHeader("X-User", "nobody"))
+		a.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			require.Equal(t, "me /b", r.Header.Get("X-User")+" "+r.URL.Path)
+			w.Header().Set("Set-Cookie", "c=d")
+		})).ServeHTTP(w, r)
+		require.Equal(t, status, w.Code)
+		require.Equal(t, []string{"yes"}, w.Header()["X-Asked"], "also with a refusal of another policy")
+		if status == 200 {
+			require.Equal(t, []string{"c=d", "a=b"}, w.Header()["Set-Cookie"])
+		}
+		require.Equal(t, "nobody", r.Header.Get("X-User"))
+	}
 }

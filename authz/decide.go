@@ -56,38 +56,54 @@ func (d Decision) String() string {
 
 // Decide judges a request and changes nothing but the counts: custom decisions
 // first, then refusals, then permissions.
-func (a *Authorizer) Decide(r *http.Request) Decision {
-	d, _ := a.judge(r)
-	return d
+func (a *Authorizer) Decide(r *http.Request) Decision { return a.judge(r).Decision }
+
+// A verdict is a decision and what is to become of an allowed request.
+type verdict struct {
+	Decision
+	path    string // the normal one, empty if the request's own is normal
+	request *http.Request
+	reply   http.Header // to be added to the answer
 }
 
-// judge is Decide; path is the normal one, empty if the request's own is normal.
-func (a *Authorizer) judge(r *http.Request) (d Decision, path string) {
+// judge judges a request.
+func (a *Authorizer) judge(r *http.Request) verdict {
 	p := a.now.Load()
-	v := match.ViewOf(r)
-	path, ok := match.NormalizePath(v.Path(), p.paths)
+	view := match.ViewOf(r)
+	path, ok := match.NormalizePath(view.Path(), p.paths)
+	v := verdict{request: r, path: path}
 	if ok && !strings.Contains(r.URL.RawQuery, "#") { // a fragment has no place in a request
-		d = a.decide(p, &facts{r: r, hops: p.hops, path: path})
+		f := facts{r: r, hops: p.hops, path: path}
+		v.Decision = a.decide(p, &f)
+		v.request, v.reply = f.r, f.reply
 	} else {
-		d = Decision{Err: errPath}
+		v.Decision = Decision{Err: errPath}
 	}
-	if d.Allowed {
+	if v.Allowed {
 		a.counts.allowed.Add(1)
 	} else {
 		a.counts.denied.Add(1)
 	}
-	if path == v.Path() {
-		path = ""
+	if view = match.ViewOf(v.request); path == view.Path() {
+		v.path = ""
 	}
-	return d, path
+	return v
 }
 
 func (a *Authorizer) decide(p *policies, f *facts) Decision {
 	if e := p.custom.find(f); e != nil {
-		if allowed, err := p.ask(f.r, e.policy); !allowed || err != nil {
+		if v := match.ViewOf(f.r); v.Path() != f.path {
+			f.r = withPath(f.r, f.path) // which nobody is to judge otherwise
+		}
+		answer, err := p.ask(f.r, e.policy)
+		if !answer.Allowed || err != nil {
 			d := e.decision(false)
 			d.Err = err
 			return d
+		}
+		f.reply = answer.Reply
+		if answer.Request != nil {
+			f.r = answer.Request
 		}
 	}
 	if p.audit.find(f) != nil {

@@ -13,9 +13,10 @@ import (
 // facts are what is known of one request. Those that several tests may ask for
 // are read once.
 type facts struct {
-	r    *http.Request
-	hops int
-	path string // normalized
+	r     *http.Request
+	hops  int
+	path  string      // normalized
+	reply http.Header // what a custom decision adds to the answer
 
 	principal string
 	token     map[string]any

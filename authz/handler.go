@@ -6,6 +6,7 @@ import (
 
 	"github.com/sidecarless/mesh"
 	"github.com/sidecarless/mesh/internal/rawpath"
+	"github.com/sidecarless/mesh/internal/rw"
 )
 
 // Handler is a server layer that lets through what policies allow. The rest is
@@ -21,15 +22,42 @@ type handler struct {
 
 // ServeHTTP implements http.Handler.
 func (h handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	d, path := h.authorizer.judge(r)
-	if !d.Allowed {
-		mesh.WriteError(w, r, d.refusal())
+	v := h.authorizer.judge(r)
+	if len(v.reply) == 0 {
+		h.serve(w, r, v)
 		return
 	}
-	if path != "" {
-		r = withPath(r, path)
+	s := &adding{header: v.reply, to: w}
+	h.serve(s.Wrap(w, s), r, v)
+	s.Finish()
+}
+
+// serve carries out a verdict.
+func (h handler) serve(w http.ResponseWriter, r *http.Request, v verdict) {
+	if !v.Allowed {
+		mesh.WriteError(w, r, v.refusal())
+		return
+	}
+	if r = v.request; v.path != "" {
+		r = withPath(r, v.path)
 	}
 	h.next.ServeHTTP(w, r)
+}
+
+// An adding answer gets further headers.
+type adding struct {
+	rw.Writer
+	header http.Header
+	to     http.ResponseWriter
+}
+
+// BeforeHeader implements rw.Hooks.
+func (a *adding) BeforeHeader(status int) int {
+	h := a.to.Header()
+	for name, values := range a.header {
+		h[name] = append(h[name], values...)
+	}
+	return status
 }
 
 // refusal is what a request gets that is not allowed.
