@@ -23,6 +23,7 @@ const (
 	DelayInjected      Flag = "DI"    // DelayInjected: a fault delayed the request
 	FaultInjected      Flag = "FI"    // FaultInjected: a fault answered the request
 	RateLimited        Flag = "RL"    // RateLimited: a rate limit was reached
+	RateLimitService   Flag = "RLSE"  // RateLimitServiceError: the service that knows the rate limits failed
 	Denied             Flag = "RBAC"  // access was denied; Envoy shows this in the details alone
 	ExternalDenied     Flag = "UAEX"  // UnauthorizedExternalService: an external authorizer said no
 	ClientGone         Flag = "DC"    // DownstreamConnectionTermination: the caller went away

@@ -49,7 +49,7 @@ type Outcome struct {
 }
 
 // localFlags are set where we refuse a request before it reaches a server.
-var localFlags = [...]Flag{NoRoute, NoCluster, NoHealthyUpstream, Overflow, FaultInjected, RateLimited, Denied, ExternalDenied, DownstreamProtocol}
+var localFlags = [...]Flag{NoRoute, NoCluster, NoHealthyUpstream, Overflow, FaultInjected, RateLimited, RateLimitService, Denied, ExternalDenied, DownstreamProtocol}
 
 // OutcomeOf is the one place where it is decided how an attempt ended: answers
 // of 500 and above and errors of the transport are failures, other answers
