@@ -35,6 +35,9 @@ type attempts struct {
 // RoundTrip implements http.RoundTripper.
 func (t attempts) RoundTrip(r *http.Request) (*http.Response, error) {
 	try := flow.TryOf(r)
+	if try != nil {
+		try.Begin() // where no balancer has done so
+	}
 	out := flow.OwnHeader(r)
 	if t.tracer == nil && t.metrics == nil {
 		t.propagator.inject(r.Context(), out.Header)
@@ -60,7 +63,7 @@ func (t attempts) RoundTrip(r *http.Request) (*http.Response, error) {
 	if try != nil {
 		slot = &try.Body
 	}
-	body.OnEnd(res, slot, a, nil)
+	body.OnEnd(res, slot, a)
 	return res, nil
 }
 
@@ -79,13 +82,13 @@ func (t *Telemetry) attempt(a *attempt, r *http.Request) context.Context {
 	attrs := appendMethod(room[:0], a.method, r)
 	attrs = appendPlace(attrs, a.place, r.URL)
 	if try := a.try; try != nil {
-		attrs = append(attrs, keyAttempt.Int(try.N))
-		if try.Endpoint != "" {
-			attrs = append(attrs, keyEndpoint.String(try.Endpoint))
-			attrs = appendPeer(attrs, try.Endpoint)
+		attrs = append(attrs, keyAttempt.Int(int(try.N)))
+		if endpoint := try.Endpoint(); endpoint != "" {
+			attrs = append(attrs, keyEndpoint.String(endpoint))
+			attrs = appendPeer(attrs, endpoint)
 		}
 		if try.N > 1 {
-			attrs = append(attrs, semconv.HTTPRequestResendCount(try.N-1))
+			attrs = append(attrs, semconv.HTTPRequestResendCount(int(try.N)-1))
 		}
 	}
 	attrs = append(attrs, t.attributes...)
@@ -116,7 +119,7 @@ type attempt struct {
 }
 
 // BodyEnded implements body.Ender: the attempt is over.
-func (a *attempt) BodyEnded(_ any, err error) {
+func (a *attempt) BodyEnded(err error) {
 	a.over(a.res, shortfall(a.request, err))
 }
 
@@ -164,7 +167,7 @@ func (a *attempt) over(res *http.Response, err error) {
 // lost reports whether the attempt was ended because another one was faster: it was
 // cancelled, by no bound of ours, while its request went on.
 func (a *attempt) lost() bool {
-	if a.try == nil || a.request.Err() == nil || a.try.Flow.Caller.Err() != nil {
+	if a.try == nil || a.request.Err() == nil || a.try.Flow.Caller().Err() != nil {
 		return false
 	}
 	_, bound := context.Cause(a.request).(*mesh.Error)

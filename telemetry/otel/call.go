@@ -47,7 +47,7 @@ func (t transport) RoundTrip(r *http.Request) (*http.Response, error) {
 		c.failed(err)
 	default:
 		c.res = res
-		body.OnEnd(res, &c.slot, c, nil)
+		body.OnEnd(res, &c.slot, c)
 	}
 	return res, err
 }
@@ -103,7 +103,7 @@ func traceOf(span trace.Span) flow.Trace {
 }
 
 // BodyEnded implements body.Ender: the request is over.
-func (c *call) BodyEnded(_ any, err error) {
+func (c *call) BodyEnded(err error) {
 	if !c.span.IsRecording() {
 		c.span.End()
 		return
@@ -144,7 +144,8 @@ func (c *call) failed(err error) {
 // end tells what the layers noted, and the failure if there was one.
 func (c *call) end(failure error) {
 	f, span := c.flow, c.span
-	flags, details := f.Flags, f.Details
+	more := noted(f)
+	flags, details := more.Flags, more.Details
 	if failure != nil {
 		flags, details = flags.With(mesh.FlagOf(failure)), errorType(failure)
 		fail(span, details, failure)
@@ -165,30 +166,40 @@ func (c *call) end(failure error) {
 	told(keyFlags, string(flags.Without(mesh.Denied)))
 	told(keyDetails, details)
 	if last := f.Last(); last != nil {
-		told(keyEndpoint, last.Endpoint)
+		told(keyEndpoint, last.Endpoint())
 	}
-	if len(f.Mirrors) > 0 {
-		attrs = append(attrs, keyMirrors.StringSlice(f.Mirrors))
+	if len(more.Mirrors) > 0 {
+		attrs = append(attrs, keyMirrors.StringSlice(more.Mirrors))
 	}
 	span.SetAttributes(append(attrs, keyAttempts.Int(f.Attempts()))...)
-	c.events()
+	faults(span, f.Start, more.Faults)
+	c.retries(more)
 	span.End()
 }
 
-// events tells of faults and of attempts that others followed.
-func (c *call) events() {
-	f := c.flow
-	for _, fault := range f.Faults {
-		c.span.AddEvent(eventFault, trace.WithTimestamp(f.Start), trace.WithAttributes(keyReason.String(fault)))
+// noted is what few requests have.
+func noted(f *flow.Flow) *flow.More {
+	if f.More == nil {
+		return new(flow.More)
 	}
-	for _, try := range f.Tries {
-		if try.Why == "" {
-			continue
-		}
-		c.span.AddEvent(eventRetry, trace.WithTimestamp(ended(try)), trace.WithAttributes(
-			keyAttempt.Int(try.N), keyEndpoint.String(try.Endpoint), keyReason.String(try.Why)))
+	return f.More
+}
+
+// faults tells of those that were injected.
+func faults(span trace.Span, start time.Time, all []string) {
+	for _, fault := range all {
+		span.AddEvent(eventFault, trace.WithTimestamp(start), trace.WithAttributes(keyReason.String(fault)))
 	}
 }
 
-// ended is when an attempt was over.
-func ended(try *flow.Try) time.Time { return try.Start.Add(try.Duration) }
+// retries tells of attempts that others followed.
+func (c *call) retries(more *flow.More) {
+	last := c.flow.Last()
+	for _, try := range more.History() {
+		if try.Why == "" || last != nil && try.N == int(last.N) {
+			continue
+		}
+		c.span.AddEvent(eventRetry, trace.WithTimestamp(try.Start.Add(try.Duration)), trace.WithAttributes(
+			keyAttempt.Int(try.N), keyEndpoint.String(try.Endpoint), keyReason.String(try.Why)))
+	}
+}

@@ -201,7 +201,8 @@ func (s *serving) tell(e ending) {
 		attrs = append(attrs, semconv.HTTPRoute(e.route))
 		s.span.SetName(nameOf(methodOf(s.request)) + " " + e.route)
 	}
-	flags, details := f.Flags, f.Details
+	more := noted(f)
+	flags, details := more.Flags, more.Details
 	switch {
 	case s.err != nil:
 		flags, details = flags.With(mesh.FlagOf(s.err)), errorType(s.err)
@@ -218,13 +219,11 @@ func (s *serving) tell(e ending) {
 			attrs = append(attrs, one.key.String(one.value))
 		}
 	}
-	if len(f.Mirrors) > 0 {
-		attrs = append(attrs, keyMirrors.StringSlice(f.Mirrors))
+	if len(more.Mirrors) > 0 {
+		attrs = append(attrs, keyMirrors.StringSlice(more.Mirrors))
 	}
 	s.span.SetAttributes(attrs...)
-	for _, fault := range f.Faults {
-		s.span.AddEvent(eventFault, trace.WithTimestamp(f.Start), trace.WithAttributes(keyReason.String(fault)))
-	}
+	faults(s.span, f.Start, more.Faults)
 	if e.kind != "" {
 		fail(s.span, e.kind, e.err)
 	}
