@@ -76,7 +76,11 @@ func (r Record) last() string {
 	if r.Err != nil {
 		how = "failed"
 	}
-	return fmt.Sprintf("%s %s %v", r.Last.Endpoint, how, rounded(r.Start.Add(r.Duration).Sub(r.Last.Start))) + waited(r.Last)
+	took := r.Duration
+	if !r.Last.Start.IsZero() {
+		took = r.Start.Add(took).Sub(r.Last.Start)
+	}
+	return fmt.Sprintf("%s %s %v", r.Last.Endpoint, how, rounded(took)) + waited(r.Last)
 }
 
 func waited(t mesh.Try) string {

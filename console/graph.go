@@ -1,0 +1,353 @@
+package console
+
+import (
+	"cmp"
+	"net"
+	"slices"
+	"strings"
+
+	"github.com/sidecarless/mesh/breaker"
+)
+
+// A graph is where requests go: from the client by rules and splits to upstreams
+// and their endpoints. What does not fit is summed up in a node of its own.
+type graph struct {
+	client    *node
+	nodes     []*node // in the order of a walk
+	edges     []*edge
+	truncated int // rules without a node
+}
+
+// A node is one of them.
+type node struct {
+	id, kind, label, note string // kind: client, route, split, subset or endpoint
+	title                 string // all there is to say
+	state                 string // ok, warn, bad or idle
+	why                   string // of a state that is not ok
+	rate                  *flowRate
+	next                  []*edge
+	more                  int  // endpoints that it stands for
+	drawn                 bool // has its place: another edge may lead there as well
+
+	x, y, w, h float64
+}
+
+// An edge leads from one to another.
+type edge struct {
+	from, to *node
+	share    string // of a split
+	copies   bool
+	rate     *flowRate
+}
+
+// How much of a graph is shown.
+const (
+	maxRoutes    = 24
+	maxEndpoints = 5 // of an upstream
+)
+
+// graph is where the requests of s go.
+func (s *state) graph() *graph {
+	g := &graph{client: &node{id: "client", kind: "client", label: "client", state: "ok", rate: &s.total}}
+	g.client.title = "all requests"
+	b := graphBuilder{s, g, map[string]*node{}}
+	routes := b.routes()
+	if len(routes) > maxRoutes {
+		g.truncated = len(routes) - maxRoutes
+		routes = busiest(routes)
+	}
+	for _, r := range routes {
+		b.route(r)
+	}
+	reached := len(b.subsets)
+	for _, c := range s.clusters {
+		if b.subsets[c.name] == nil && reached < 2*maxRoutes && !c.gone && len(s.configs) == 0 {
+			g.client.lead(b.subset(c.name), &edge{rate: &c.rate})
+			reached++
+		}
+	}
+	g.walk(g.client)
+	g.layout()
+	return g
+}
+
+// A route is a rule, or what is known of one by its traffic.
+type routeFlow struct {
+	rule  *Rule
+	key   key
+	paths []path
+	rate  flowRate
+}
+
+type graphBuilder struct {
+	*state
+	graph   *graph
+	subsets map[string]*node
+}
+
+// routes are all rules with their traffic, those in force first and in their
+// order.
+func (b *graphBuilder) routes() []*routeFlow {
+	var all []*routeFlow
+	byName := map[string][]*routeFlow{}
+	for _, c := range b.configs {
+		for i := range c.Rules {
+			r := &routeFlow{rule: &c.Rules[i]}
+			all = append(all, r)
+			byName[r.rule.Name] = append(byName[r.rule.Name], r)
+		}
+	}
+	found := map[key]*routeFlow{}
+	for _, p := range b.paths {
+		r := ruleFor(byName[p.route], p.key)
+		if r == nil {
+			k := key{host: p.host, route: p.route}
+			if r = found[k]; r == nil {
+				r = &routeFlow{key: k}
+				found[k] = r
+				all = append(all, r)
+			}
+		}
+		r.paths = append(r.paths, p)
+		r.rate.join(p.rate)
+	}
+	for _, r := range all {
+		r.rate.settle(b.window)
+	}
+	return all
+}
+
+// ruleFor is the rule by which a request of k went: of those with the name the one
+// that leads there, for that host.
+func ruleFor(named []*routeFlow, k key) *routeFlow {
+	var best *routeFlow
+	most := 0
+	for _, r := range named {
+		fit := 0
+		if r.rule.isFor(k.host) {
+			fit += 2
+		}
+		if r.rule.leadsTo(k.upstream) {
+			fit += 3
+		}
+		if fit > most {
+			best, most = r, fit
+		}
+	}
+	return best
+}
+
+// isFor reports whether a rule is for a host.
+func (r *Rule) isFor(host string) bool {
+	if len(r.Hosts) == 0 {
+		return true
+	}
+	bare := host
+	if h, _, err := net.SplitHostPort(host); err == nil {
+		bare = h
+	}
+	return slices.ContainsFunc(r.Hosts, func(h string) bool {
+		return h == host || h == bare || h == "*" || strings.HasPrefix(h, "*.") && strings.HasSuffix(bare, h[1:])
+	})
+}
+
+func (r *Rule) leadsTo(upstream string) bool {
+	return slices.ContainsFunc(r.Branches, func(b Branch) bool { return b.Upstream == upstream })
+}
+
+// busiest are the routes to be shown, in their order.
+func busiest(all []*routeFlow) []*routeFlow {
+	ranked := slices.Clone(all)
+	slices.SortStableFunc(ranked, func(a, b *routeFlow) int {
+		return cmp.Or(cmp.Compare(b.rate.PerSecond, a.rate.PerSecond), cmp.Compare(b.rate.Total, a.rate.Total))
+	})
+	ranked = ranked[:maxRoutes]
+	return slices.DeleteFunc(slices.Clone(all), func(r *routeFlow) bool { return !slices.Contains(ranked, r) })
+}
+
+// route adds a rule and what it leads to.
+func (b *graphBuilder) route(r *routeFlow) {
+	n := &node{kind: "route", rate: &r.rate, state: stateOf(&r.rate)}
+	if r.rule == nil {
+		n.id = "route:" + r.key.host + "/" + r.key.route
+		n.label, n.note = cmp.Or(r.key.route, r.key.host, "any"), r.key.host
+		n.title = "seen in traffic"
+	} else {
+		n.id = "rule:" + r.rule.Source + "/" + r.rule.Match
+		hosts := strings.Join(r.rule.Hosts, ", ")
+		n.label = cmp.Or(r.rule.Name, "unnamed rule")
+		n.note = cmp.Or(firstOf(r.rule.Hosts), "any host")
+		n.title = cmp.Or(hosts, "any host") + ": " + cmp.Or(r.rule.Match, "every request") + " (" + r.rule.Source + ")"
+	}
+	b.graph.client.lead(n, &edge{rate: &r.rate})
+	if r.rule != nil && r.rule.Then != "" {
+		n.note = r.rule.Then
+		return
+	}
+	b.branches(n, r)
+}
+
+// branches adds a split, if there is anything to choose from, and its upstreams.
+func (b *graphBuilder) branches(n *node, r *routeFlow) {
+	rates := map[string]*flowRate{}
+	for _, p := range r.paths {
+		if rates[p.upstream] == nil {
+			rates[p.upstream] = &flowRate{}
+		}
+		rates[p.upstream].join(p.rate)
+	}
+	from := n
+	branches := []Branch{}
+	if r.rule != nil {
+		branches = r.rule.Branches
+	}
+	weighted := 0
+	for _, branch := range branches {
+		if !branch.Copies {
+			weighted++
+		}
+	}
+	if weighted > 1 {
+		from = &node{id: "split:" + n.id, kind: "split", label: "split", state: "ok", rate: n.rate, title: "split of " + n.label}
+		n.lead(from, &edge{rate: n.rate})
+	}
+	for _, branch := range branches {
+		e := &edge{rate: rates[branch.Upstream], copies: branch.Copies}
+		delete(rates, branch.Upstream)
+		if e.rate == nil {
+			e.rate = &flowRate{}
+		}
+		e.rate.settle(b.window)
+		if weighted > 1 || branch.Copies {
+			e.share = percent(branch.Percent)
+		}
+		from.lead(b.subset(branch.Upstream), e)
+	}
+	for _, p := range r.paths {
+		if rate := rates[p.upstream]; rate != nil && p.upstream != "" {
+			rate.settle(b.window)
+			n.lead(b.subset(p.upstream), &edge{rate: rate})
+			delete(rates, p.upstream)
+		}
+	}
+}
+
+// subset is the node of an upstream with its endpoints.
+func (b *graphBuilder) subset(name string) *node {
+	if n := b.subsets[name]; n != nil {
+		return n
+	}
+	n := &node{id: "subset:" + name, kind: "subset", label: shortName(name), title: name, state: "idle", rate: &flowRate{}}
+	b.subsets[name] = n
+	c := b.byName[name]
+	if c == nil {
+		n.note = "no such upstream"
+		n.state, n.why = "bad", n.note
+		return n
+	}
+	n.rate, n.state = &c.rate, stateOf(&c.rate)
+	switch {
+	case c.gone:
+		return n
+	case c.stats.Breaker.State != breaker.Closed:
+		n.state, n.why = "bad", "circuit "+c.stats.Breaker.State.String()
+	case c.usable == 0:
+		n.state, n.why = "bad", "no endpoint can be used"
+	}
+	shown := c.worst()
+	for i := range shown[:min(len(shown), visible(len(shown)))] {
+		h := &shown[i]
+		e := &node{id: "endpoint:" + name + "/" + h.Addr, kind: "endpoint", label: h.Addr, title: h.Addr + " " + h.Locality.String(), rate: h.rate}
+		e.state, e.why = h.state()
+		n.lead(e, &edge{rate: h.rate})
+	}
+	if rest := shown[visible(len(shown)):]; len(rest) > 0 {
+		e := &node{id: "more:" + name, kind: "endpoint", more: len(rest), label: plural(len(rest), "more endpoint", "more endpoints"), state: "idle", rate: &flowRate{}}
+		for i := range rest {
+			e.rate.join(rest[i].rate)
+		}
+		e.rate.settle(b.window)
+		if e.rate.count > 0 {
+			e.state = stateOf(e.rate)
+		}
+		n.lead(e, &edge{rate: e.rate})
+	}
+	return n
+}
+
+// visible is how many of so many endpoints are shown.
+func visible(n int) int {
+	if n <= maxEndpoints {
+		return n
+	}
+	return maxEndpoints - 1
+}
+
+// worst are the hosts, those in trouble first.
+func (c *cluster) worst() []host {
+	all := slices.Clone(c.hosts)
+	slices.SortStableFunc(all, func(a, b host) int { return cmp.Compare(a.rank(), b.rank()) })
+	return all
+}
+
+func (h *host) rank() int {
+	switch {
+	case h.Ejected:
+		return 0
+	case !h.Healthy:
+		return 1
+	}
+	return 2
+}
+
+// state is a host's state and what is wrong with it.
+func (h *host) state() (state, why string) {
+	switch {
+	case h.ejection != nil:
+		return "bad", "ejected until " + clock(h.ejection.Until)
+	case h.Ejected:
+		return "bad", "ejected"
+	case !h.Healthy:
+		return "bad", "unhealthy"
+	}
+	return stateOf(h.rate), ""
+}
+
+// stateOf tells by its traffic how something is.
+func stateOf(f *flowRate) string {
+	switch {
+	case f.count == 0:
+		return "idle"
+	case f.ErrorPct >= 5:
+		return "bad"
+	case f.ErrorPct >= 1:
+		return "warn"
+	}
+	return "ok"
+}
+
+// lead adds an edge from n.
+func (n *node) lead(to *node, e *edge) {
+	e.from, e.to = n, to
+	n.next = append(n.next, e)
+}
+
+// walk lists nodes and edges.
+func (g *graph) walk(n *node) {
+	if n.drawn {
+		return
+	}
+	n.drawn = true
+	g.nodes = append(g.nodes, n)
+	for _, e := range n.next {
+		g.edges = append(g.edges, e)
+		g.walk(e.to)
+	}
+}
+
+func firstOf(s []string) string {
+	if len(s) == 0 {
+		return ""
+	}
+	return s[0]
+}

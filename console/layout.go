@@ -1,0 +1,177 @@
+package console
+
+import (
+	"fmt"
+	"math"
+	"strings"
+)
+
+// A picture is a graph as SVG draws it, in units of its own.
+type picture struct {
+	Width, Height int
+	Boxes         []box
+	Lines         []line
+	Description   string
+}
+
+// A box is a node.
+type box struct {
+	X, Y, W, H               float64
+	Class, Icon, Label, Note string
+	Rate, Times, Title       string
+	Split                    bool
+	Right                    float64 // where numbers end
+}
+
+// A line is an edge.
+type line struct {
+	D, Class, Label string
+	Width           float64
+	X, Y            float64 // of the label
+}
+
+// A column of the picture is for one kind of node.
+type column struct{ x, w, h float64 }
+
+var columns = map[string]column{
+	"client":   {0, 130, 64},
+	"route":    {180, 256, 48},
+	"split":    {476, 16, 16},
+	"subset":   {550, 280, 48},
+	"endpoint": {880, 320, 30},
+}
+
+const (
+	pictureWidth = 1200
+	gap          = 8 // between two nodes
+)
+
+// layout gives every node its place: in the middle of those that it leads to first.
+func (g *graph) layout() {
+	var order []*node // those that have their place
+	placed := map[*node]bool{}
+	bottom := 0.0
+	var place func(n *node)
+	place = func(n *node) {
+		placed[n] = true
+		c := columns[n.kind]
+		n.x, n.w, n.h = c.x, c.w, c.h
+		top, before := bottom, len(order)
+		first, last := math.Inf(1), math.Inf(-1)
+		for _, e := range n.next {
+			if !placed[e.to] {
+				place(e.to)
+				first, last = min(first, e.to.y), max(last, e.to.y+e.to.h)
+			}
+		}
+		n.y = top
+		if last > first {
+			n.y = (first + last - n.h) / 2
+		}
+		if n.y < top { // it is higher than all of them
+			for _, m := range order[before:] {
+				m.y += top - n.y
+			}
+			bottom += top - n.y
+			n.y = top
+		}
+		bottom = max(bottom, n.y+n.h+gap)
+		order = append(order, n)
+	}
+	place(g.client)
+}
+
+// picture draws g.
+func (g *graph) picture() picture {
+	p := picture{Width: pictureWidth}
+	height, most := 0.0, 0.0
+	for _, n := range g.nodes {
+		height = max(height, n.y+n.h)
+		p.Boxes = append(p.Boxes, n.box())
+	}
+	for _, e := range g.edges {
+		most = max(most, e.rate.PerSecond)
+	}
+	for _, e := range g.edges {
+		p.Lines = append(p.Lines, e.line(most))
+	}
+	p.Height = int(math.Ceil(height)) + 2
+	counts := map[string]int{}
+	for _, n := range g.nodes {
+		counts[n.kind] += max(n.more, 1)
+	}
+	p.Description = fmt.Sprintf("%s lead to %s with %s; the tables below say the same.",
+		plural(counts["route"], "rule", "rules"), plural(counts["subset"], "destination", "destinations"),
+		plural(counts["endpoint"], "endpoint", "endpoints"))
+	return p
+}
+
+// icons tell states apart also without colours.
+var icons = map[string]string{"bad": "✕", "warn": "▲", "ok": "●", "idle": "○"}
+
+func (n *node) box() box {
+	b := box{
+		X: n.x, Y: n.y, W: n.w, H: n.h, Class: n.kind + " " + n.state, Icon: icons[n.state],
+		Label: n.label, Note: n.note, Split: n.kind == "split", Right: n.w - 12,
+	}
+	switch n.kind {
+	case "client":
+		b.Label, b.Icon = cut(n.label, 16), ""
+	case "endpoint":
+		b.Label = cut(n.label, 21)
+		if n.more > 0 {
+			b.Icon = ""
+		}
+	default:
+		b.Label, b.Note = cut(n.label, 22), cut(n.note, 24)
+	}
+	if n.rate.count > 0 {
+		b.Rate, b.Times = perSecond(n.rate.PerSecond), short(n.rate.P50)+" / "+short(n.rate.P99)
+	}
+	if n.why != "" {
+		b.Note = cut(n.why, 24)
+		if n.kind == "endpoint" {
+			b.Rate, b.Times = "", cut(n.why, 24)
+		}
+	}
+	b.Title = strings.Join(n.words(), ", ")
+	return b
+}
+
+// words are all there is to say of a node.
+func (n *node) words() []string {
+	words := []string{n.kind + " " + n.label}
+	if n.title != "" && n.title != n.label {
+		words = append(words, n.title)
+	}
+	if n.why != "" {
+		words = append(words, n.why)
+	}
+	return append(words, n.rate.words())
+}
+
+// words are the rate, errors and latencies of f.
+func (f *flowRate) words() string {
+	if f.count == 0 {
+		return "no requests"
+	}
+	return fmt.Sprintf("%s, %s errors, p50 %s, p99 %s", perSecond(f.PerSecond), percent(f.ErrorPct), short(f.P50), short(f.P99))
+}
+
+// line is an edge from the right side of one node to the left side of the next.
+func (e *edge) line(most float64) line {
+	x1, y1 := e.from.x+e.from.w, e.from.y+e.from.h/2
+	x2, y2 := e.to.x, e.to.y+e.to.h/2
+	mid := (x1 + x2) / 2
+	l := line{
+		D:     fmt.Sprintf("M%.1f %.1fC%.1f %.1f %.1f %.1f %.1f %.1f", x1, y1, mid, y1, mid, y2, x2, y2),
+		Class: stateOf(e.rate), Width: 1.5, Label: e.share, X: x2 - 6, Y: y2 - 5,
+	}
+	if e.copies {
+		l.Class += " copies"
+	}
+	if most > 0 {
+		l.Width = math.Round(10*(1.5+4.5*math.Sqrt(e.rate.PerSecond/most))) / 10
+	}
+	return l
+}

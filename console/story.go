@@ -1,0 +1,137 @@
+package console
+
+import (
+	"strings"
+	"time"
+
+	"github.com/sidecarless/mesh"
+	"github.com/sidecarless/mesh/access"
+)
+
+// A story is a decision for those who read it; as JSON it is for programs.
+type story struct {
+	ID        uint64         `json:"id"`
+	RequestID string         `json:"requestId,omitempty"`
+	TraceID   string         `json:"traceId,omitempty"`
+	Time      time.Time      `json:"t"`
+	Ms        float64        `json:"ms"`
+	Request   storyRequest   `json:"request"`
+	Route     string         `json:"route,omitempty"`
+	Split     *storySplit    `json:"split,omitempty"`
+	Upstream  string         `json:"upstream,omitempty"`
+	Attempts  []storyAttempt `json:"attempts"`
+	Effects   []string       `json:"effects,omitempty"`
+	Result    storyResult    `json:"result"`
+	Why       any            `json:"why,omitempty"`  // what the rules say now
+	Note      string         `json:"note,omitempty"` // about Why
+
+	Text     string        `json:"-"`
+	Took     time.Duration `json:"-"`
+	Withheld bool          `json:"-"`
+	Failed   bool          `json:"-"`
+	WhyText  string        `json:"-"`
+}
+
+type storyRequest struct {
+	Method  string            `json:"method"`
+	Host    string            `json:"host"`
+	Path    string            `json:"path"`
+	Headers map[string]string `json:"headers,omitempty"`
+}
+
+type storySplit struct {
+	Chosen string `json:"chosen"`
+	Drew   uint32 `json:"drew"`
+	Of     uint32 `json:"of"` // zero: no draw, but a key decided
+}
+
+type storyAttempt struct {
+	N        int     `json:"n"`
+	Endpoint string  `json:"endpoint"`
+	Code     int     `json:"code"`
+	Failure  string  `json:"failure,omitempty"`
+	StartMs  float64 `json:"startMs"` // after the request began
+	Ms       float64 `json:"ms"`
+	WaitedMs float64 `json:"waitedMs,omitempty"` // before it
+	Retry    string  `json:"retry,omitempty"`    // why another one followed
+}
+
+type storyResult struct {
+	Code    int    `json:"code"`
+	Flags   string `json:"flags"`
+	Details string `json:"details,omitempty"`
+	Cause   string `json:"cause,omitempty"`
+}
+
+// tell is d for readers.
+func (d *decision) tell() story {
+	r := d.rec
+	s := story{
+		ID: d.seq, RequestID: d.id, Time: r.Start, Ms: ms(r.Duration), Took: r.Duration,
+		Request: storyRequest{r.Method, r.Host, r.Path, nil}, Route: r.Route, Upstream: r.Upstream,
+		Attempts: []storyAttempt{}, Result: storyResult{r.Status, flagsOf(&r), r.Details, r.Failure},
+		Withheld: d.withheld, Failed: failed(&r),
+	}
+	for _, h := range d.headers {
+		if s.Request.Headers == nil {
+			s.Request.Headers = map[string]string{}
+		}
+		s.Request.Headers[h.name] = h.value
+	}
+	if r.Branch != "" {
+		s.Split = &storySplit{r.Branch, r.Drawn, r.DrawnOf}
+	}
+	for _, f := range r.Faults {
+		s.Effects = append(s.Effects, "fault: "+f)
+	}
+	for _, m := range r.Mirrors {
+		s.Effects = append(s.Effects, "copy: "+m)
+	}
+	for _, a := range d.attempts {
+		s.Attempts = append(s.Attempts, storyAttempt{
+			a.n, a.endpoint, a.status, a.failure, ms(max(a.start.Sub(r.Start), 0)), ms(a.took), ms(a.waited), a.why,
+		})
+	}
+	if d.trace != (access.Trace{}) {
+		s.TraceID = d.trace.String()
+	}
+	s.Text = d.text()
+	return s
+}
+
+// text is the story as the record tells it.
+func (d *decision) text() string {
+	r := d.rec
+	for i, a := range d.attempts {
+		t := mesh.Try{N: a.n, Endpoint: a.endpoint, Status: a.status, Start: a.start, Duration: a.took, Waited: a.waited, Why: a.why}
+		if a.failure != "" {
+			t.Err = said(a.failure)
+		}
+		if i < len(d.attempts)-1 {
+			r.Tries = append(r.Tries, t)
+			continue
+		}
+		r.Last, r.Err = t, t.Err
+	}
+	text := r.Story()
+	if d.id != "" {
+		first, rest, _ := strings.Cut(text, "\n")
+		text = first + "  id=" + d.id + "\n" + rest
+	}
+	return text
+}
+
+// said is an error of which the text is left.
+type said string
+
+// Error implements error.
+func (s said) Error() string { return string(s) }
+
+func flagsOf(r *access.Record) string {
+	if r.Flags == "" {
+		return "-"
+	}
+	return string(r.Flags)
+}
+
+func ms(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }

@@ -1,0 +1,202 @@
+package console
+
+import (
+	"hash/maphash"
+	"sync"
+	"time"
+)
+
+// Rates look back on the last slots, of which the last is not over yet: 25 to 30
+// seconds.
+const (
+	slotTime = 5 * time.Second
+	slots    = 6
+)
+
+// A key names what is counted: the requests for a host by a rule to an upstream, or
+// with an endpoint the attempts there.
+type key struct{ host, route, upstream, endpoint string }
+
+// A series counts what ended.
+type series struct {
+	total, failed uint64 // since the start
+	slots         [slots]slot
+}
+
+// A slot is a series during one slotTime.
+type slot struct {
+	number        int64 // since the traffic began to be counted
+	count, failed uint32
+	took          histogram
+}
+
+// shards is how many locks there are.
+const shards = 16
+
+// A traffic counts by keys, of which it keeps a bounded number.
+type traffic struct {
+	began  time.Time
+	most   int // keys of a shard
+	seed   maphash.Seed
+	shards [shards]shard
+}
+
+type shard struct {
+	mu     sync.Mutex
+	series map[key]*series
+	swept  int64 // the slot in which there was no room last
+	_      [64]byte
+}
+
+func newTraffic(most int, now time.Time) *traffic {
+	t := &traffic{began: now, most: max(1, most/shards), seed: maphash.MakeSeed()}
+	for i := range t.shards {
+		t.shards[i].series = map[key]*series{}
+	}
+	return t
+}
+
+// slotAt is the number of the slot of a moment.
+func (t *traffic) slotAt(now time.Time) int64 { return int64(now.Sub(t.began) / slotTime) }
+
+// add counts what ended now.
+func (t *traffic) add(k key, now time.Time, took time.Duration, failed bool) {
+	s := &t.shards[maphash.Comparable(t.seed, k)%shards]
+	number := t.slotAt(now)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	one := s.series[k]
+	if one == nil {
+		one = s.enter(k, number, t.most)
+	}
+	at := &one.slots[number%slots]
+	if at.number != number {
+		if at.number > number {
+			at = &one.slots[at.number%slots] // somebody was faster by a whole window
+		} else {
+			*at = slot{number: number}
+		}
+	}
+	one.total++
+	at.count++
+	at.took[bucketOf(took)]++
+	if failed {
+		one.failed++
+		at.failed++
+	}
+}
+
+// enter makes room for a key. Where there is none the oldest that had no traffic
+// for a window go, and if all had, it is counted with others.
+func (s *shard) enter(k key, number int64, most int) *series {
+	if len(s.series) >= most && s.swept != number {
+		s.swept = number
+		for k, one := range s.series {
+			if one.last() <= number-slots {
+				delete(s.series, k)
+			}
+		}
+	}
+	if len(s.series) >= most {
+		k = others
+		if one := s.series[k]; one != nil {
+			return one
+		}
+	}
+	one := &series{}
+	s.series[k] = one
+	return one
+}
+
+// others is the key of what has no room of its own.
+var others = key{route: "(others)"}
+
+// last is the last slot with anything in it.
+func (s *series) last() int64 {
+	last := int64(-1)
+	for i := range s.slots {
+		if s.slots[i].count > 0 {
+			last = max(last, s.slots[i].number)
+		}
+	}
+	return last
+}
+
+// A flowRate is what a series looks like from a moment.
+type flowRate struct {
+	Total  uint64 // since the start
+	Failed uint64
+
+	PerSecond float64       // over the last window
+	ErrorPct  float64       // of those
+	P50, P99  time.Duration // of those; zero if there were none
+	count     uint32
+	errors    uint32
+	took      histogram
+}
+
+// rates are all series as they are now.
+func (t *traffic) rates(now time.Time) map[key]*flowRate {
+	number := t.slotAt(now)
+	all := map[key]*flowRate{}
+	for i := range t.shards {
+		s := &t.shards[i]
+		s.mu.Lock()
+		for k, one := range s.series {
+			f := all[k]
+			if f == nil {
+				f = &flowRate{}
+				all[k] = f
+			}
+			f.Total += one.total
+			f.Failed += one.failed
+			for j := range one.slots {
+				if at := &one.slots[j]; at.count > 0 && at.number > number-slots && at.number <= number {
+					f.addSlot(at)
+				}
+			}
+		}
+		s.mu.Unlock()
+	}
+	over := t.window(now)
+	for _, f := range all {
+		f.settle(over)
+	}
+	return all
+}
+
+// window is how long rates look back.
+func (t *traffic) window(now time.Time) time.Duration {
+	since := now.Sub(t.began)
+	return max(min(since, (slots-1)*slotTime+since%slotTime), time.Second)
+}
+
+func (f *flowRate) addSlot(s *slot) {
+	f.count += s.count
+	f.errors += s.failed
+	for i, n := range s.took {
+		f.took[i] += n
+	}
+}
+
+// join adds what was counted by another key.
+func (f *flowRate) join(g *flowRate) {
+	f.Total += g.Total
+	f.Failed += g.Failed
+	f.count += g.count
+	f.errors += g.errors
+	for i, n := range g.took {
+		f.took[i] += n
+	}
+}
+
+// settle works out rates and percentiles.
+func (f *flowRate) settle(over time.Duration) {
+	f.PerSecond = float64(f.count) / over.Seconds()
+	if f.count == 0 {
+		f.ErrorPct, f.P50, f.P99 = 0, 0, 0
+		return
+	}
+	f.ErrorPct = 100 * float64(f.errors) / float64(f.count)
+	f.P50, f.P99 = f.took.percentile(50), f.took.percentile(99)
+}
