@@ -7,6 +7,8 @@ require (
 	github.com/sidecarless/mesh/config v0.0.0
 	github.com/stretchr/testify v1.12.1
 	go.yaml.in/yaml/v3 v3.0.6
+	google.golang.org/protobuf v1.36.11
+	istio.io/api v1.31.1
 )
 
 require (
@@ -15,8 +17,6 @@ require (
 	github.com/golang/protobuf v1.5.4 // indirect
 	github.com/sony/gobreaker/v2 v2.4.0 // indirect
 	google.golang.org/genproto/googleapis/api v0.0.0-20251213004720-97cd9d5aeac2 // indirect
-	google.golang.org/protobuf v1.36.11 // indirect
-	istio.io/api v1.31.1 // indirect
 )
 
 replace (
