@@ -1,3 +1,0 @@
-package metrics
-
-import _ "github.com/stretchr/testify/require"

@@ -1,0 +1,4 @@
+package metrics
+
+// LabelNames are the labels in their order.
+func LabelNames() []string { return labelNames[:] }

@@ -1,0 +1,214 @@
+package metrics
+
+import (
+	"context"
+	"crypto/tls"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/sidecarless/mesh/access"
+	"github.com/sidecarless/mesh/internal/peer"
+)
+
+// The values of the label reporter.
+const (
+	reporterSource      = "source"
+	reporterDestination = "destination"
+)
+
+// Source is an [access.Sink] for a client or a gateway: it counts requests that this
+// process has sent, and the attempts that they took.
+func (m *Metrics) Source(_ context.Context, r access.Record) {
+	k := keyOf(&r)
+	k.cluster, k.identity, k.mutual = r.Upstream, identityOf(r.TLS), r.TLS != nil
+	if r.Upstream == "" && r.Route == "block_all" {
+		k.cluster = "BlackHoleCluster"
+	}
+	if !strings.HasPrefix(k.cluster, "outbound|") && !m.config.NoHost {
+		k.host = r.Host
+	}
+	if k.peer == nil {
+		k.endpoint = r.Endpoint
+	}
+	s := (*m.clients.known.Load())[k]
+	if s == nil {
+		s = m.add(&m.clients, k, func() labels { return m.sourceLabels(k) })
+	}
+	m.count(s, &r)
+	if s.to != nil {
+		s.to.count(&r)
+	}
+}
+
+// Destination is an [access.Sink] for a server: it counts requests that this process
+// has answered.
+func (m *Metrics) Destination(_ context.Context, r access.Record) {
+	k := keyOf(&r)
+	if id := peer.Identity(r.Request); id != "" {
+		k.identity.path, k.mutual = id, true
+	}
+	if m.destination.host == "" && !m.config.NoHost {
+		k.host = r.Host
+	}
+	s := (*m.servers.known.Load())[k]
+	if s == nil {
+		s = m.add(&m.servers, k, func() labels { return m.destinationLabels(k) })
+	}
+	m.count(s, &r)
+}
+
+// keyOf is what both sides look at.
+func keyOf(r *access.Record) key {
+	return key{peer: r.Peer, flags: r.Flags, status: int32(r.Status), grpc: grpcStatus(r)}
+}
+
+func (m *Metrics) sourceLabels(k key) labels {
+	own := party{m.own, unknown}
+	principal := k.identity.String()
+	if principal != "" && m.own.Principal != "" {
+		own.principal = m.own.Principal
+	}
+	s := m.asked(k)
+	other := k.peer
+	if other == nil {
+		other = m.upstreams.workload(k.cluster, k.endpoint)
+	}
+	to := peerOf(other, principal)
+	if s.namespace == "" {
+		s.namespace = to.Namespace
+	}
+	e := k.end()
+	e.policy = unknown
+	if m.config.ReportClientTLS {
+		e.policy = policy(own.principal != unknown)
+	}
+	return labelsOf(reporterSource, own, to, s, e)
+}
+
+// asked is the service that a client asked for.
+func (m *Metrics) asked(k key) service {
+	if rest, ok := strings.CutPrefix(k.cluster, "outbound|"); ok {
+		host := rest[strings.LastIndexByte(rest, '|')+1:]
+		return serviceOf(host, m.upstreams.namespace(k.cluster))
+	}
+	s := service{host: text(k.host), name: text(k.host)}
+	if k.cluster == "PassthroughCluster" || k.cluster == "BlackHoleCluster" {
+		s.name = k.cluster
+	}
+	return s
+}
+
+func (m *Metrics) destinationLabels(k key) labels {
+	own := party{m.own, unknown}
+	principal := ""
+	if k.mutual {
+		principal = "spiffe://" + k.identity.path
+		own.principal = or(m.own.Principal)
+	}
+	s := m.destination
+	switch {
+	case s.host != "":
+	case m.config.NoHost:
+		s.host, s.name = m.own.CanonicalService, m.own.CanonicalService
+	default:
+		s.host, s.name = text(k.host), text(k.host)
+	}
+	if s.namespace == "" {
+		s.namespace = m.own.Namespace
+	}
+	e := k.end()
+	e.policy = policy(k.mutual && own.principal != unknown)
+	return labelsOf(reporterDestination, peerOf(k.peer, principal), own, s, e)
+}
+
+func or(s string) string {
+	if s == "" {
+		return unknown
+	}
+	return s
+}
+
+// text is s as a label can have it.
+func text(s string) string { return strings.ToValidUTF8(s, string(utf8.RuneError)) }
+
+func policy(mutual bool) string {
+	if mutual {
+		return "mutual_tls"
+	}
+	return "none"
+}
+
+// end is how the request of k ended, in labels.
+func (k *key) end() end {
+	e := end{protocol: "http", code: strconv.Itoa(int(k.status)), flags: string(k.flags)}
+	if e.flags == "" {
+		e.flags = "-"
+	}
+	if k.grpc != notGRPC {
+		e.protocol = "grpc"
+		if k.grpc != grpcNoCode {
+			e.grpc = strconv.Itoa(int(k.grpc))
+		}
+	}
+	return e
+}
+
+// identityOf is the SPIFFE ID of the server at the other end of a connection.
+func identityOf(s *tls.ConnectionState) identity {
+	if s == nil || len(s.PeerCertificates) == 0 {
+		return identity{}
+	}
+	for _, u := range s.PeerCertificates[0].URIs {
+		if u.Scheme == "spiffe" {
+			return identity{u.Host, u.Path}
+		}
+	}
+	return identity{}
+}
+
+// count counts a request.
+func (m *Metrics) count(s *series, r *access.Record) {
+	s.requests.Inc()
+	ms := float64(r.Duration / time.Millisecond)
+	if t := r.Trace; t != nil && t.Sampled {
+		if o, ok := s.duration.(prometheus.ExemplarObserver); ok {
+			o.ObserveWithExemplar(ms, prometheus.Labels{"trace_id": t.String()})
+		}
+	} else {
+		s.duration.Observe(ms)
+	}
+	s.received.Observe(float64(r.Received + int64(requestHead(r))))
+	s.sent.Observe(float64(r.Sent + int64(answerHead(r))))
+	if s.folded {
+		m.folded.Inc()
+	}
+}
+
+// requestHead is the size of what comes before a request's body, as HTTP/1.1 writes
+// it.
+func requestHead(r *access.Record) int {
+	n := len(r.Method) + len(r.Path) + len("  HTTP/1.1\r\n") + len("Host: \r\n") + len(r.Host) + len("\r\n")
+	return n + headerSize(r.Request.Header)
+}
+
+// answerHead is the size of what comes before an answer's body; zero if none began.
+func answerHead(r *access.Record) int {
+	if r.Status == 0 {
+		return 0
+	}
+	return len("HTTP/1.1 200 \r\n\r\n") + len(http.StatusText(r.Status)) + headerSize(r.Header)
+}
+
+func headerSize(h http.Header) (n int) {
+	for name, values := range h {
+		for _, v := range values {
+			n += len(name) + len(v) + len(": \r\n")
+		}
+	}
+	return n
+}
