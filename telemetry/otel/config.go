@@ -68,13 +68,7 @@ func New(c Config) (*Telemetry, error) {
 			l.Add("Forward", name, "is no name of a header")
 		}
 	}
-	t := &Telemetry{
-		propagator: propagatorOf(c), forward: c.forwarded(),
-		attributes: c.Attributes[:len(c.Attributes):len(c.Attributes)],
-	}
-	if c.Tracer != nil {
-		t.tracer = c.Tracer.Tracer(scope, trace.WithInstrumentationVersion(version()), trace.WithSchemaURL(semconv.SchemaURL))
-	}
+	t := &Telemetry{attributes: c.Attributes[:len(c.Attributes):len(c.Attributes)]}
 	if c.Meter != nil {
 		var err error
 		t.metrics, err = newMetrics(c.Meter.Meter(scope, metric.WithInstrumentationVersion(version()), metric.WithSchemaURL(semconv.SchemaURL)))
@@ -83,6 +77,10 @@ func New(c Config) (*Telemetry, error) {
 	if err := l.Err(); err != nil {
 		return nil, err
 	}
+	if c.Tracer != nil {
+		t.tracer = c.Tracer.Tracer(scope, trace.WithInstrumentationVersion(version()), trace.WithSchemaURL(semconv.SchemaURL))
+	}
+	t.propagator, t.forward = propagatorOf(c), c.forwarded()
 	return t, nil
 }
 

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/otel/attribute"
@@ -137,6 +138,12 @@ func attributes(s sdktrace.ReadOnlySpan) map[string]string {
 	}
 	return all
 }
+
+// How long something may take that happens on its own, and how often to look.
+const (
+	eventually = 10 * time.Second
+	pollEvery  = time.Millisecond
+)
 
 func get(t testing.TB, url string) *http.Request {
 	t.Helper()
