@@ -181,9 +181,9 @@ func encode(w *Workload) string {
 	return base64.StdEncoding.EncodeToString(appendStruct(nil, append(fields, labels)))
 }
 
-// decode reads the value of that header.
+// decode reads the value of that header, with or without padding.
 func decode(value string) (*Workload, error) {
-	b, err := base64.StdEncoding.DecodeString(value)
+	b, err := base64.RawStdEncoding.DecodeString(strings.TrimRight(value, "="))
 	if err != nil {
 		return nil, errMetadata
 	}
