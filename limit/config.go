@@ -2,6 +2,7 @@ package limit
 
 import (
 	"math"
+	"net/http"
 	"strconv"
 
 	"golang.org/x/time/rate"
@@ -35,6 +36,12 @@ type Config struct {
 	// Exempt describes requests that always pass and take no token, such as those
 	// for health. One description has to fit.
 	Exempt []match.Request
+
+	// Status is what those get who are refused, 400 to 599; zero is 429.
+	Status int
+
+	// Header is added to refusals, Envoy's response_headers_to_add.
+	Header http.Header
 
 	// Headers adds x-ratelimit-limit, -remaining and -reset to what a Handler
 	// answers, and to refusals: the burst, the tokens left, and the seconds until
@@ -72,6 +79,11 @@ func compile(c Config) (*settings, error) {
 	}
 	if c.MaxKeys > 0 && c.Key == nil {
 		l.Add("MaxKeys", c.MaxKeys, "stands without Key; one bucket needs no bound")
+	}
+	if c.Status == 0 {
+		c.Status = http.StatusTooManyRequests
+	} else if c.Status < 400 || c.Status > 599 {
+		l.Add("Status", c.Status, "must be 400 to 599, since the request is refused")
 	}
 	s := &settings{Config: c, limit: rate.Limit(c.Rate)}
 	if len(c.Exempt) > 0 {

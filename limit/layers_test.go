@@ -92,6 +92,19 @@ func TestWithoutHeadersAnswersSayNothing(t *testing.T) {
 	require.NotContains(t, w.Header(), "X-Ratelimit-Limit")
 }
 
+func TestRefusalsCanHaveAnotherStatusAndFurtherHeaders(t *testing.T) {
+	more := http.Header{"x-local-rate-limit": {"true"}, "Retry-After": {"Sat, 01 Jan 2000 00:00:00 GMT"}}
+	h := empty(t, limit.Config{Status: 503, Header: more}).Handler(http.NotFoundHandler())
+	for range 2 { // what is configured stays as it is
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, httptest.NewRequest("GET", "/", nil))
+		require.Equal(t, 503, w.Code)
+		require.Equal(t, "local_rate_limited", w.Body.String())
+		require.Equal(t, []string{"true"}, w.Header()["X-Local-Rate-Limit"])
+		require.Equal(t, []string{"4", "Sat, 01 Jan 2000 00:00:00 GMT"}, w.Header()["Retry-After"])
+	}
+}
+
 func TestGRPCCallersGetAStatusOfGRPC(t *testing.T) {
 	for name, c := range map[string]struct {
 		exhausted bool

@@ -139,11 +139,15 @@ type verdict struct {
 func (v verdict) refusal() error {
 	h := http.Header{"Retry-After": {seconds(v.wait)}}
 	v.tell(h)
+	for name, values := range v.Header {
+		name = http.CanonicalHeaderKey(name)
+		h[name] = append(h[name], values...)
+	}
 	if v.ResourceExhausted {
 		h["Grpc-Status"] = []string{"8"}
 	}
 	return &mesh.Error{
-		Op: "limit", Flag: mesh.RateLimited, Status: http.StatusTooManyRequests, Stage: mesh.NotSent,
+		Op: "limit", Flag: mesh.RateLimited, Status: v.Status, Stage: mesh.NotSent,
 		Details: mesh.DetailsRateLimited, Header: h,
 	}
 }

@@ -17,13 +17,13 @@ import (
 
 func TestEverythingWrongIsReportedAtOnce(t *testing.T) {
 	_, err := limit.New(limit.Config{
-		Rate: math.NaN(), Burst: -1, MaxKeys: -1, Exempt: []match.Request{{}, {Path: match.Regex("(")}},
+		Rate: math.NaN(), Burst: -1, MaxKeys: -1, Status: 200, Exempt: []match.Request{{}, {Path: match.Regex("(")}},
 	})
 	var fields []string
 	for p := range mesh.Problems(err) {
 		fields = append(fields, p.Field)
 	}
-	require.Equal(t, []string{"limit.Rate", "limit.Burst", "limit.MaxKeys", "limit.Exempt[1].Path"}, fields)
+	require.Equal(t, []string{"limit.Rate", "limit.Burst", "limit.MaxKeys", "limit.Status", "limit.Exempt[1].Path"}, fields)
 	for _, rate := range []float64{0, -1, math.Inf(1)} {
 		_, err := limit.New(limit.Config{Rate: rate})
 		require.ErrorContains(t, err, "limit.Rate")
