@@ -54,7 +54,7 @@ func (c *Console) events(s *state) []event {
 }
 
 func ejectionEvent(upstream string, e outlier.Ejection) event {
-	made := event{Time: e.Since, Kind: "ejection", Subject: upstream + " " + e.Host.Addr(), What: e.Kind.String(), Level: "warn"}
+	made := event{Time: e.Since, Kind: "ejection", Subject: shortName(upstream) + " " + e.Host.Addr(), What: e.Kind.String(), Level: "warn"}
 	made.Why = strings.TrimSpace(string(e.Reason) + " " + e.Detail)
 	switch e.Kind {
 	case outlier.Ejected:
@@ -68,7 +68,7 @@ func ejectionEvent(upstream string, e outlier.Ejection) event {
 }
 
 func circuitEvent(name string, c breaker.Change) event {
-	e := event{Time: c.Time, Kind: "circuit", Subject: name, What: c.From.String() + " → " + c.To.String(), Why: c.Cause, Level: "warn"}
+	e := event{Time: c.Time, Kind: "circuit", Subject: shortName(name), What: c.From.String() + " → " + c.To.String(), Why: c.Cause, Level: "warn"}
 	if c.Key != "" {
 		e.Subject += " " + c.Key
 	}

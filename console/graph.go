@@ -237,12 +237,12 @@ func (b *graphBuilder) subset(name string) *node {
 	if n := b.subsets[name]; n != nil {
 		return n
 	}
-	n := &node{id: "subset:" + name, kind: "subset", label: shortName(name), title: name, state: "idle", rate: &flowRate{}}
+	n := &node{id: "subset:" + name, kind: "subset", title: name, state: "idle", rate: &flowRate{}}
+	n.label, n.note, _ = strings.Cut(shortName(name), " ")
 	b.subsets[name] = n
 	c := b.byName[name]
 	if c == nil {
-		n.note = "no such upstream"
-		n.state, n.why = "bad", n.note
+		n.state, n.why = "bad", "no such upstream"
 		return n
 	}
 	n.rate, n.state = &c.rate, stateOf(&c.rate)

@@ -34,11 +34,11 @@ type line struct {
 type column struct{ x, w, h float64 }
 
 var columns = map[string]column{
-	"client":   {0, 130, 64},
-	"route":    {180, 256, 48},
-	"split":    {476, 16, 16},
-	"subset":   {550, 280, 48},
-	"endpoint": {880, 320, 30},
+	"client":   {0, 150, 64},
+	"route":    {200, 250, 48},
+	"split":    {482, 16, 16},
+	"subset":   {550, 268, 48},
+	"endpoint": {862, 338, 30},
 }
 
 const (
@@ -116,9 +116,9 @@ func (n *node) box() box {
 	}
 	switch n.kind {
 	case "client":
-		b.Label, b.Icon = cut(n.label, 16), ""
+		b.Label, b.Icon = cut(n.label, 15), ""
 	case "endpoint":
-		b.Label = cut(n.label, 21)
+		b.Label = cut(n.label, 22)
 		if n.more > 0 {
 			b.Icon = ""
 		}
@@ -165,10 +165,11 @@ func (e *edge) line(most float64) line {
 	mid := (x1 + x2) / 2
 	l := line{
 		D:     fmt.Sprintf("M%.1f %.1fC%.1f %.1f %.1f %.1f %.1f %.1f", x1, y1, mid, y1, mid, y2, x2, y2),
-		Class: stateOf(e.rate), Width: 1.5, Label: e.share, X: x2 - 6, Y: y2 - 5,
+		Class: stateOf(e.rate), Width: 1.5, Label: e.share, X: mid, Y: (y1+y2)/2 + 4,
 	}
 	if e.copies {
 		l.Class += " copies"
+		l.Label += " copies"
 	}
 	if most > 0 {
 		l.Width = math.Round(10*(1.5+4.5*math.Sqrt(e.rate.PerSecond/most))) / 10

@@ -162,7 +162,7 @@ func (c *Console) clusters(s *state, r *http.Request) view {
 		}
 	}
 	return view{
-		title: "Clusters", page: "clusters", live: true, html: list,
+		title: "Destinations", page: "clusters", live: true, html: list,
 		text: func(w io.Writer) { clusterLines(w, chosen) }, json: func() any { return clusterStatuses(chosen) },
 	}
 }

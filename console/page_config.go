@@ -24,12 +24,15 @@ type configPage struct {
 }
 
 type reloadRow struct {
-	Loads, Failures uint64
-	Loaded, Failed  string
-	Err             []string
+	Counts string
+	Failed string
+	Err    []string
 }
 
-type ruleRow struct{ Hosts, Name, Match, To, Source string }
+type ruleRow struct {
+	Hosts, Name, Match, Source string
+	To                         []string
+}
 
 func (r *Rule) row() ruleRow {
 	to := []string{}
@@ -56,11 +59,12 @@ func (r *Rule) row() ruleRow {
 	if match == "" {
 		match = "every request"
 	}
-	return ruleRow{hosts, r.Name, match, strings.Join(to, ", "), r.Source}
+	return ruleRow{hosts, r.Name, match, r.Source, to}
 }
 
 func (r *Reload) row(now time.Time) *reloadRow {
-	row := &reloadRow{Loads: r.Loads, Failures: r.Failures, Loaded: ago(now, r.Loaded)}
+	row := &reloadRow{}
+	row.Counts = "Loaded anew " + plural(int(r.Loads), "time", "times") + ", last " + ago(now, r.Loaded) + "; failed " + plural(int(r.Failures), "time", "times") + "."
 	if r.Err != nil {
 		row.Failed = ago(now, r.Failed)
 		row.Err = strings.Split(r.Err.Error(), "\n")
@@ -108,7 +112,7 @@ func reloadJSON(r *Reload) any {
 // write is the page for curl.
 func (p *configPage) write(w io.Writer, rules []Rule) {
 	if r := p.Reload; r != nil {
-		fmt.Fprintf(w, "loaded anew %d times, last %s; failed %d times\n", r.Loads, r.Loaded, r.Failures)
+		fmt.Fprintln(w, r.Counts)
 		for _, line := range r.Err {
 			fmt.Fprintln(w, "! "+line)
 		}
@@ -117,7 +121,7 @@ func (p *configPage) write(w io.Writer, rules []Rule) {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	for i := range rules {
 		r := rules[i].row()
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\n", r.Source, r.Hosts, r.Name, r.Match, r.To)
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\n", r.Source, r.Hosts, r.Name, r.Match, strings.Join(r.To, ", "))
 	}
 	for _, r := range p.Resources {
 		fmt.Fprintf(t, "%s\t%s\t%s\n", r.Source, r.Kind, r.Name)

@@ -73,8 +73,8 @@ func (s *state) figures() []figure {
 	all := []figure{
 		{Label: "Requests", Value: perSecond(t.PerSecond), Note: fmt.Sprint(t.Total, " in all")},
 		{Label: "Errors", Value: percent(t.ErrorPct), Note: fmt.Sprint(t.Failed, " in all"), State: stateOf(t)},
-		{Label: "Half within", Value: "–", Note: "p50"},
-		{Label: "99 % within", Value: "–", Note: "p99"},
+		{Label: "Median", Value: "–", Note: "p50"},
+		{Label: "99th percentile", Value: "–", Note: "p99"},
 		{Label: "Endpoints in use", Value: fmt.Sprint(usable), Note: fmt.Sprint("of ", endpoints)},
 	}
 	if t.count > 0 {

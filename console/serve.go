@@ -29,7 +29,7 @@ var pages = []struct {
 }{
 	{"", "Overview", (*Console).overview},
 	{"decisions", "Decisions", (*Console).decisions},
-	{"clusters", "Clusters", (*Console).clusters},
+	{"clusters", "Destinations", (*Console).clusters},
 	{"events", "Events", (*Console).eventLog},
 	{"config", "Configuration", (*Console).configuration},
 	{"explain", "Explain", (*Console).explanation},

@@ -25,11 +25,11 @@ type story struct {
 	Why       any            `json:"why,omitempty"`  // what the rules say now
 	Note      string         `json:"note,omitempty"` // about Why
 
-	Text     string        `json:"-"`
-	Took     time.Duration `json:"-"`
-	Withheld bool          `json:"-"`
-	Failed   bool          `json:"-"`
-	WhyText  string        `json:"-"`
+	Text     string `json:"-"`
+	TookText string `json:"-"`
+	Withheld bool   `json:"-"`
+	Failed   bool   `json:"-"`
+	WhyText  string `json:"-"`
 }
 
 type storyRequest struct {
@@ -67,7 +67,7 @@ type storyResult struct {
 func (d *decision) tell() story {
 	r := d.rec
 	s := story{
-		ID: d.seq, RequestID: d.id, Time: r.Start, Ms: ms(r.Duration), Took: r.Duration,
+		ID: d.seq, RequestID: d.id, Time: r.Start, Ms: ms(r.Duration), TookText: short(r.Duration),
 		Request: storyRequest{r.Method, r.Host, r.Path, nil}, Route: r.Route, Upstream: r.Upstream,
 		Attempts: []storyAttempt{}, Result: storyResult{r.Status, flagsOf(&r), r.Details, r.Failure},
 		Withheld: d.withheld, Failed: failed(&r),

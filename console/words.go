@@ -78,7 +78,7 @@ func cut(s string, most int) string {
 }
 
 // shortName is an upstream's name as people say it: Envoy's names carry more than
-// they need.
+// they need. A subset stands behind a space.
 func shortName(name string) string {
 	parts := strings.SplitN(name, "|", 4)
 	if len(parts) < 4 || parts[0] != "outbound" && parts[0] != "inbound" {
