@@ -3,6 +3,7 @@ package breaker
 import (
 	"errors"
 	"fmt"
+	"math"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -43,16 +44,18 @@ var (
 	errNeutral = errors.New("neutral")
 )
 
-// A circuit is one gobreaker and what it lacks: while it is closed and all goes
-// well it is not asked, so that a request costs an atomic load; consecutive
-// failures do not expire; ratios are those of a rolling window; a probe is a
-// lease that ends; results of an earlier state count nowhere.
+// A circuit is one gobreaker and what it lacks: while it is closed it is not
+// asked, so that a request costs an atomic load and a failure one more write; it is
+// told of the failure that opens it. Consecutive failures do not expire; ratios are
+// those of a rolling window; a probe is a lease that ends; results of an earlier
+// state count nowhere.
 type circuit struct {
 	owner *Breaker
 	key   string
 
-	// word is the generation, which changes with each change of state, and what
-	// requests need to know of the state.
+	// word is what requests need to know of the state: whether they are barred, how
+	// many failures there were since the last success, and the generation, which
+	// changes with each change of state.
 	word      atomic.Uint64
 	successes atomic.Uint64
 	failures  atomic.Uint64
@@ -65,17 +68,19 @@ type circuit struct {
 	probes []*probe
 	until  time.Time // when the state Open ends
 	cause  string    // why gobreaker is about to change its state
-	slow   bool      // slow requests have reached their share
 
 	replaying bool // a new gobreaker is put into the state of the last one
 }
 
-// The low bits of a circuit's word.
+// The parts of a circuit's word, from below.
 const (
-	doubted = 1 << 0 // closed, with a failure since the last success
-	barred  = 1 << 1 // open or half open
-	flags   = 2      // how many
+	barred = 1       // open or half open
+	inARow = 1 << 1  // one failure since the last success
+	epoch  = 1 << 33 // one generation
 )
+
+// rowOf is how many failures there were since the last success.
+func rowOf(word uint64) uint32 { return uint32(word / inARow) }
 
 // A ticket is what a request was let through with.
 type ticket struct {
@@ -89,14 +94,15 @@ func newCircuit(b *Breaker, key string, trip Trip) *circuit {
 	return c
 }
 
-// build makes the gobreaker, closed.
+// build makes the gobreaker, closed. It opens with the first failure of which it
+// is told, and that is the one that is due.
 func (c *circuit) build(trip Trip) {
 	c.trip = trip
 	c.gb = gobreaker.NewTwoStepCircuitBreaker[struct{}](gobreaker.Settings{
 		Name:          c.owner.name,
 		MaxRequests:   trip.Probes,
 		Timeout:       trip.Open,
-		ReadyToTrip:   c.readyToTrip,
+		ReadyToTrip:   func(gobreaker.Counts) bool { return true },
 		OnStateChange: c.changed,
 		IsExcluded:    func(err error) bool { return err == errNeutral },
 	})
@@ -106,24 +112,22 @@ func (c *circuit) build(trip Trip) {
 	}
 }
 
-// readyToTrip is asked by gobreaker after each failure while it is closed.
-func (c *circuit) readyToTrip(counts gobreaker.Counts) bool {
+// due is why a closed circuit has to open after a request that failed or was slow,
+// the last of a row of failures; empty if it has not to.
+func (c *circuit) due(failed, slow bool, row uint32) string {
 	t := &c.trip
 	switch {
-	case c.replaying:
-		return true
-	case t.Consecutive > 0 && counts.ConsecutiveFailures >= t.Consecutive:
-		if c.cause = "a failure"; counts.ConsecutiveFailures > 1 {
-			c.cause = fmt.Sprintf("%d failures in a row", counts.ConsecutiveFailures)
+	case failed && t.Consecutive > 0 && row >= t.Consecutive:
+		if row == 1 {
+			return "a failure"
 		}
-	case t.Ratio > 0 && c.reached(c.window.sum.failed, t.Ratio):
-		c.cause = fmt.Sprintf("%d of %d requests failed in %v", c.window.sum.failed, c.window.sum.total, t.Window)
-	case c.slow:
-		c.cause = fmt.Sprintf("%d of %d requests took longer than %v in %v", c.window.sum.slow, c.window.sum.total, t.SlowerThan, t.Window)
-	default:
-		return false
+		return fmt.Sprintf("%d failures in a row", row)
+	case failed && t.Ratio > 0 && c.reached(c.window.sum.failed, t.Ratio):
+		return fmt.Sprintf("%d of %d requests failed in %v", c.window.sum.failed, c.window.sum.total, t.Window)
+	case slow && c.reached(c.window.sum.slow, t.SlowRatio):
+		return fmt.Sprintf("%d of %d requests took longer than %v in %v", c.window.sum.slow, c.window.sum.total, t.SlowerThan, t.Window)
 	}
-	return true
+	return ""
 }
 
 // reached reports whether n of the window's requests are at least share of them.
@@ -138,10 +142,10 @@ func (c *circuit) changed(_ string, from, to gobreaker.State) {
 		return
 	}
 	now := time.Now()
-	generation := c.word.Load()>>flags + 1
+	generation := c.word.Load()/epoch + 1
 	switch to {
 	case gobreaker.StateClosed:
-		c.word.Store(generation << flags)
+		c.word.Store(generation * epoch)
 		if c.cause = fmt.Sprintf("%d probes succeeded", c.trip.Probes); c.trip.Probes == 1 {
 			c.cause = "a probe succeeded"
 		}
@@ -150,10 +154,10 @@ func (c *circuit) changed(_ string, from, to gobreaker.State) {
 		}
 	case gobreaker.StateHalfOpen:
 		c.cause = fmt.Sprintf("it was open for %v", c.trip.Open)
-		c.word.Store(generation<<flags | barred)
+		c.word.Store(generation*epoch | barred)
 	case gobreaker.StateOpen:
 		c.until = now.Add(c.trip.Open)
-		c.word.Store(generation<<flags | barred)
+		c.word.Store(generation*epoch | barred)
 	}
 	c.probes = nil
 	c.owner.events.add(Change{
@@ -175,7 +179,7 @@ func fromGobreaker(s gobreaker.State) State {
 // admit lets a request through or says for how long it is no use to try again.
 func (c *circuit) admit() (t ticket, wait time.Duration, ok bool) {
 	if w := c.word.Load(); w&barred == 0 {
-		return ticket{generation: w >> flags}, 0, true
+		return ticket{generation: w / epoch}, 0, true
 	}
 	c.mu.Lock()
 	defer c.owner.events.deliver() // after the lock has been given back
@@ -188,7 +192,7 @@ func (c *circuit) admit() (t ticket, wait time.Duration, ok bool) {
 		return ticket{}, max(c.until.Sub(now), 0), false
 	}
 	w := c.word.Load()
-	t.generation = w >> flags
+	t.generation = w / epoch
 	if w&barred != 0 {
 		t.probe = &probe{done: done, since: now}
 		c.probes = append(c.probes, t.probe)
@@ -204,41 +208,58 @@ func (c *circuit) settle(t ticket, o mesh.Outcome) {
 		c.settleProbe(t.probe, o, neutral)
 		return
 	}
-	w := c.word.Load()
-	if neutral || w>>flags != t.generation {
+	if neutral {
 		return
 	}
 	trip := c.owner.trip.Load()
 	failed := trip.Failure(o)
-	if failed {
-		c.failures.Add(1)
-	} else {
-		c.successes.Add(1)
-		if w&(doubted|barred) == 0 && !trip.windowed() {
-			return
-		}
+	row, ok := c.count(t, failed)
+	if ok && (failed && trip.Consecutive > 0 && row >= trip.Consecutive || trip.windowed()) {
+		c.look(t, o, failed, row)
 	}
+}
+
+// count counts the end of a request that is no probe, unless it belongs to an
+// earlier state. It returns how many failures there are in a row.
+func (c *circuit) count(t ticket, failed bool) (row uint32, ok bool) {
+	for {
+		w := c.word.Load()
+		if w/epoch != t.generation {
+			return 0, false
+		}
+		row := rowOf(w)
+		next := w - uint64(row)*inARow
+		if failed {
+			row = min(row, math.MaxUint32-1) + 1
+			next += uint64(row) * inARow
+		}
+		if next != w && !c.word.CompareAndSwap(w, next) {
+			continue
+		}
+		if failed {
+			c.failures.Add(1)
+		} else {
+			c.successes.Add(1)
+		}
+		return row, true
+	}
+}
+
+// look decides whether a request that has been counted opens the circuit.
+func (c *circuit) look(t ticket, o mesh.Outcome, failed bool, row uint32) {
 	c.mu.Lock()
 	defer c.owner.events.deliver()
 	defer c.mu.Unlock()
-	if w = c.word.Load(); w>>flags != t.generation {
+	if c.word.Load()/epoch != t.generation {
 		return
 	}
+	slow := false
 	if c.window != nil {
-		slow := c.trip.SlowerThan > 0 && o.Latency > c.trip.SlowerThan
+		slow = c.trip.SlowerThan > 0 && o.Latency > c.trip.SlowerThan
 		c.window.add(time.Now(), failed, slow)
-		c.slow = slow && c.reached(c.window.sum.slow, c.trip.SlowRatio)
 	}
-	switch {
-	case failed || c.slow:
+	if c.cause = c.due(failed, slow, row); c.cause != "" {
 		c.tell(errFailed)
-		c.slow = false
-		if w = c.word.Load(); w>>flags == t.generation && failed {
-			c.word.Store(w | doubted)
-		}
-	case w&doubted != 0:
-		c.tell(nil)
-		c.word.Store(w &^ doubted)
 	}
 }
 
@@ -269,10 +290,9 @@ func (c *circuit) update(trip Trip) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.trip.Open == trip.Open && c.trip.Probes == trip.Probes && c.window == nil && !trip.windowed() {
-		c.trip = trip // gobreaker reads the rest from here
+		c.trip = trip // gobreaker does not know of the rest
 		return
 	}
-	inARow := c.gb.Counts().ConsecutiveFailures
 	barring := c.word.Load()&barred != 0
 	c.replaying = true
 	defer func() { c.replaying = false }()
@@ -280,15 +300,7 @@ func (c *circuit) update(trip Trip) {
 	if barring {
 		c.tell(errFailed)
 		c.until = time.Now().Add(trip.Open)
-		c.word.Store((c.word.Load()>>flags+1)<<flags | barred)
+		c.word.Store((c.word.Load()/epoch+1)*epoch | barred)
 		c.probes = nil
-		return
-	}
-	c.replaying = false
-	if trip.Consecutive == 0 {
-		return
-	}
-	for range min(inARow, trip.Consecutive-1) {
-		c.tell(errFailed)
 	}
 }
