@@ -73,7 +73,7 @@ func (c *call) run(try *flow.Try, res *http.Response, err error) (*http.Response
 			return c.failed(try, res, err, v)
 		}
 		c.ended(try)
-		if err := c.pause(v.Wait, res); err != nil {
+		if err := c.pause(&v, res); err != nil {
 			c.rules.budget.done()
 			if s.body != nil {
 				s.body.Close() //nolint:errcheck // nobody has read it
@@ -92,15 +92,16 @@ func (c *call) run(try *flow.Try, res *http.Response, err error) (*http.Response
 
 // pause drains the answer that the next attempt replaces, and waits before it. The
 // error is why the request ended meanwhile.
-func (c *call) pause(wait time.Duration, res *http.Response) error {
-	begun := time.Now()
-	discard(res, wait)
-	if wait -= time.Since(begun); wait > 0 {
-		timer := time.NewTimer(wait)
-		defer timer.Stop()
-		select {
-		case <-timer.C:
-		case <-c.ctx.Done():
+func (c *call) pause(v *verdict, res *http.Response) error {
+	discard(res, v.now, v.Wait)
+	if v.Wait > 0 {
+		if left := v.Wait - time.Since(v.now); left > 0 {
+			timer := time.NewTimer(left)
+			defer timer.Stop()
+			select {
+			case <-timer.C:
+			case <-c.ctx.Done():
+			}
 		}
 	}
 	if c.ctx.Err() != nil {
@@ -197,9 +198,10 @@ func (c *call) send(s *sending) (*http.Response, error) {
 }
 
 // note writes into the record of an attempt how it ended.
-func (c *call) note(try *flow.Try, res *http.Response, err error, why string) {
+func (c *call) note(try *flow.Try, res *http.Response, err error, why string, now time.Time) {
 	t := c.tell(try)
-	t.N, t.Start, t.Duration, t.Endpoint = int(try.N), try.Start(), try.Spent(), try.Endpoint()
+	t.N, t.Start, t.Endpoint = int(try.N), try.Start(), try.Endpoint()
+	t.Duration = now.Sub(t.Start)
 	t.Err, t.Why = err, why
 	if res != nil {
 		t.Status = res.StatusCode
@@ -231,7 +233,7 @@ func (c *call) ended(try *flow.Try) {
 // passed notes an answer that is good.
 func (c *call) passed(try *flow.Try, res *http.Response) {
 	if c.retried() {
-		c.note(try, res, nil, "")
+		c.note(try, res, nil, "", time.Now())
 		c.ended(try)
 		c.remember(nil)
 	}

@@ -148,6 +148,7 @@ type rules struct {
 	on       conditions
 	statuses statusSet
 	budget   *Budget
+	waits    []time.Duration // the upper bounds of those before retries; the last is that of all further ones
 
 	// plain says that a first attempt without a body needs nothing but to be sent.
 	plain bool
@@ -183,6 +184,7 @@ func compile(c Config, own *Budget) (*rules, error) {
 	if c.Attempts < 0 {
 		r.on = 0
 	}
+	r.waits = r.config.Backoff.intervals()
 	r.config.TellAttempt = c.TellAttempt || c.Chain
 	r.plain = c.PerTry == 0 && !c.Hedge.on() && !r.config.TellAttempt && !c.ObeyHeaders && !r.budget.countsActive()
 	if err := l.Err(); err != nil {

@@ -37,11 +37,12 @@ type Decision struct {
 // draws of 64 random bits get equal waits. It knows nothing of bodies that cannot
 // be sent again and of budgets, either of which may forbid the attempt still.
 func (p *Policy) Decide(a Attempt, draw uint64) Decision {
-	return p.rules.Load().decide(a, draw)
+	r := p.rules.Load()
+	return r.decide(r.met(a.Answer, a.Outcome), a, draw)
 }
 
-func (r *rules) decide(a Attempt, draw uint64) Decision {
-	condition := r.condition(a)
+// decide is [Policy.Decide] where it is known which condition a meets.
+func (r *rules) decide(condition Condition, a Attempt, draw uint64) Decision {
 	if condition == "" {
 		return Decision{}
 	}
@@ -63,11 +64,12 @@ func (r *rules) decide(a Attempt, draw uint64) Decision {
 	return Decision{Again: true, Wait: wait, Why: what}
 }
 
-func (r *rules) condition(a Attempt) Condition {
-	if a.Answer == nil {
-		return r.ofFailure(a.Outcome)
+// met is the condition that an attempt meets, empty for none.
+func (r *rules) met(res *http.Response, o mesh.Outcome) Condition {
+	if res == nil {
+		return r.ofFailure(o)
 	}
-	return r.ofAnswer(a.Answer.StatusCode, a.Answer.Header)
+	return r.ofAnswer(res.StatusCode, res.Header)
 }
 
 // describe is the condition and what met it, such as "5xx: 503".
@@ -75,7 +77,8 @@ func describe(c Condition, a Attempt) string {
 	if a.Answer == nil {
 		return string(c) + ": " + a.Outcome.Err.Error()
 	}
-	return string(c) + ": " + strconv.Itoa(a.Answer.StatusCode)
+	var room [32]byte
+	return string(strconv.AppendInt(append(append(room[:0], c...), ": "...), int64(a.Answer.StatusCode), 10))
 }
 
 // covers reports whether a request with these headers is one that the policy is

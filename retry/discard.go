@@ -18,8 +18,9 @@ const (
 )
 
 // discard drains an answer and closes it. It takes its time while the wait before
-// the next attempt runs, and goes on after that as long as something comes.
-func discard(res *http.Response, wait time.Duration) {
+// the next attempt runs, which has begun now, and goes on after that as long as
+// something comes.
+func discard(res *http.Response, now time.Time, wait time.Duration) {
 	if res == nil || res.Body == nil {
 		return
 	}
@@ -27,18 +28,16 @@ func discard(res *http.Response, wait time.Duration) {
 		res.Body.Close() //nolint:errcheck // nobody wants it
 		return
 	}
-	begun := time.Now()
-	patience := func() time.Duration {
-		spent := time.Since(begun)
+	patience := func(spent time.Duration) time.Duration {
 		return min(max(wait-spent, drainPatience), drainTime-spent)
 	}
 	// Closing ends a read that waits.
-	late := time.AfterFunc(patience(), func() { res.Body.Close() }) //nolint:errcheck // nobody wants it
+	late := time.AfterFunc(patience(0), func() { res.Body.Close() }) //nolint:errcheck // nobody wants it
 	for range drainBytes / drainChunk {
 		if _, err := io.CopyN(io.Discard, res.Body, drainChunk); err != nil || !late.Stop() {
 			break
 		}
-		late.Reset(patience())
+		late.Reset(patience(time.Since(now)))
 	}
 	if late.Stop() {
 		res.Body.Close() //nolint:errcheck // nobody wants it

@@ -72,8 +72,8 @@ func (r *race) run(s *sending) (*flow.Try, *http.Response, error) {
 				r.settle(end.try)
 				return end.try, end.res, end.err
 			}
-			go discard(end.res, 0)
-			r.note(end.try, end.res, end.err, "while another attempt was under way")
+			go discard(end.res, time.Now(), 0)
+			r.note(end.try, end.res, end.err, "while another attempt was under way", time.Now())
 			r.dropped = append(r.dropped, end.try)
 		case <-late.C:
 			if hedges > 0 && r.hedge() {
@@ -167,7 +167,7 @@ func (r *race) settle(counts *flow.Try) {
 		if !s.try.Begun() {
 			continue // and has no host, as yet
 		}
-		r.note(s.try, nil, errLost, "")
+		r.note(s.try, nil, errLost, "", time.Now())
 		if !s.told {
 			r.flow.More.Tries = append(r.flow.More.Tries, s.try)
 		}

@@ -11,6 +11,7 @@ import (
 // A verdict is a Decision that bodies and budgets agree to.
 type verdict struct {
 	Decision
+	now  time.Time // when it was made
 	kind mesh.Kind
 	flag mesh.Flag // what is to be said of the request if there is no other attempt
 }
@@ -19,12 +20,13 @@ type verdict struct {
 // needs: its body, and leave from the budget.
 func (c *call) judge(try *flow.Try, res *http.Response, err error, next *sending) verdict {
 	now := time.Now()
-	c.note(try, res, err, "")
+	c.note(try, res, err, "", now)
 	a := Attempt{
 		N: c.retries + 1, Method: c.request.Method, Header: c.header, Answer: res,
 		Outcome: mesh.OutcomeOf(c.ctx, res, err), Now: now, Left: c.left(now),
 	}
-	v := verdict{Decision: c.rules.decide(a, c.rules.config.Rand()), kind: a.Outcome.Kind}
+	met := c.rules.met(res, a.Outcome)
+	v := verdict{Decision: c.rules.decide(met, a, c.rules.config.Rand()), now: now, kind: a.Outcome.Kind}
 	switch wanted := v.Again; {
 	case (wanted || v.Exhausted) && c.replay != nil && c.replay.spent():
 		v.unrepeatable(c)

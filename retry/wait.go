@@ -27,7 +27,7 @@ func (r *rules) wait(a Attempt, draw uint64) (time.Duration, bool) {
 			}
 		}
 	}
-	wait := max(share(r.config.Backoff.interval(a.N), draw), r.config.Backoff.Min)
+	wait := max(share(r.waits[min(a.N, len(r.waits))-1], draw), r.config.Backoff.Min)
 	return wait, r.config.WaitOut || a.fits(wait)
 }
 
@@ -45,8 +45,9 @@ func share(d time.Duration, draw uint64) time.Duration {
 	return time.Duration(hi)
 }
 
-// interval is the upper bound of the wait before the n-th retry.
-func (b Backoff) interval(n int) time.Duration {
+// intervals are the upper bounds of the waits before retries, until they no longer
+// grow.
+func (b Backoff) intervals() []time.Duration {
 	e := backoff.ExponentialBackOff{
 		InitialInterval: b.Base,
 		Multiplier:      2,
@@ -54,11 +55,12 @@ func (b Backoff) interval(n int) time.Duration {
 		Clock:           stopped{},
 	}
 	e.Reset()
-	d := e.NextBackOff()
-	for ; n > 1 && d < b.Max; n-- {
-		d = e.NextBackOff()
+	waits := []time.Duration{e.NextBackOff()}
+	for last := waits[0]; last > 0 && last < b.Max; {
+		last = e.NextBackOff()
+		waits = append(waits, last)
 	}
-	return d
+	return waits
 }
 
 // stopped is a clock for a backoff that has no end.
