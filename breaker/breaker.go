@@ -102,7 +102,12 @@ type Permit struct {
 // Acquire lets a request through or refuses it with an [*mesh.Error] with flag UO.
 // Where the limit on connections is reached it waits, until ctx ends if need be.
 // Every Permit must be given back by [Permit.Done], once.
-func (b *Breaker) Acquire(ctx context.Context) (Permit, error) { return b.acquire(ctx, b.sole.Load()) }
+func (b *Breaker) Acquire(ctx context.Context) (p Permit, err error) {
+	if err = b.acquire(ctx, b.sole.Load(), &p); err != nil {
+		return Permit{}, err
+	}
+	return p, nil
+}
 
 // circuitFor is the circuit that r belongs to, nil for none.
 func (b *Breaker) circuitFor(r *http.Request) *circuit {
@@ -117,8 +122,9 @@ func (b *Breaker) circuitFor(r *http.Request) *circuit {
 	return b.keyed.get(key, func() *circuit { return newCircuit(b, key, *b.trip.Load()) })
 }
 
-func (b *Breaker) acquire(ctx context.Context, c *circuit) (Permit, error) {
-	p := Permit{b: b, circuit: c}
+// acquire fills in p, which is new, or says why not.
+func (b *Breaker) acquire(ctx context.Context, c *circuit, p *Permit) error {
+	p.b, p.circuit = b, c
 	if c != nil {
 		ticket, wait, ok := c.admit()
 		switch {
@@ -130,16 +136,14 @@ func (b *Breaker) acquire(ctx context.Context, c *circuit) (Permit, error) {
 		case b.dry.Load():
 			p.circuit = nil
 		default:
-			return Permit{}, b.refusal(wait)
+			return b.refusal(wait)
 		}
 	}
-	if err := b.enter(ctx, &p); err != nil {
-		if c != nil && p.circuit != nil {
-			c.settle(p.ticket, mesh.Outcome{Kind: mesh.Local})
-		}
-		return Permit{}, err
+	err := b.enter(ctx, p)
+	if err != nil && p.circuit != nil {
+		p.circuit.settle(p.ticket, mesh.Outcome{Kind: mesh.Local})
 	}
-	return p, nil
+	return err
 }
 
 // enter takes room within the limits.
@@ -183,7 +187,9 @@ func (p *Permit) leave() {
 
 // Done ends the request that p let through. Where latency matters and o has none,
 // it is measured from Acquire.
-func (p Permit) Done(o mesh.Outcome) {
+func (p Permit) Done(o mesh.Outcome) { p.done(o) }
+
+func (p *Permit) done(o mesh.Outcome) {
 	if p.b == nil {
 		return
 	}

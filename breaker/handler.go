@@ -19,15 +19,15 @@ type handler struct {
 
 // ServeHTTP implements http.Handler.
 func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	permit, err := h.b.acquire(r.Context(), h.b.circuitFor(r))
-	if err != nil {
+	var permit Permit
+	if err := h.b.acquire(r.Context(), h.b.circuitFor(r), &permit); err != nil {
 		mesh.WriteError(w, r, err)
 		return
 	}
 	var seen rw.Writer
 	wrapped := seen.Wrap(w, nil)
 	returned := false
-	defer func() { permit.Done(served(&seen, r, returned)) }()
+	defer func() { permit.done(served(&seen, r, returned)) }()
 	h.next.ServeHTTP(wrapped, r)
 	returned = true
 }

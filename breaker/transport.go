@@ -30,42 +30,47 @@ type exchange struct {
 // RoundTrip implements http.RoundTripper.
 func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	b := t.b
-	permit, err := b.acquire(r.Context(), b.circuitFor(r))
-	if err != nil {
+	x, _ := b.exchanges.Get().(*exchange)
+	if x == nil {
+		x = new(exchange)
+	}
+	if err := b.acquire(r.Context(), b.circuitFor(r), &x.permit); err != nil {
+		b.free(x)
 		return b.refuse(r, err)
 	}
 	passed := false
 	defer func() {
 		if !passed { // a panic on the way
-			permit.Done(mesh.Outcome{Kind: mesh.Failure})
+			x.permit.done(mesh.Outcome{Kind: mesh.Failure})
 		}
 	}()
 	res, err := t.next.RoundTrip(r)
 	passed = true
 	if err != nil {
-		permit.Done(mesh.OutcomeOf(r.Context(), nil, err))
+		x.permit.done(mesh.OutcomeOf(r.Context(), nil, err))
+		b.free(x)
 		return nil, err
 	}
+	x.request, x.res = r, res
 	var slot *body.Body
-	try := flow.TryOf(r)
-	if try != nil {
-		slot = &try.Body
+	if x.try = flow.TryOf(r); x.try != nil {
+		slot = &x.try.Body
 	}
-	x, _ := b.exchanges.Get().(*exchange)
-	if x == nil {
-		x = new(exchange)
-	}
-	*x = exchange{permit: permit, try: try, request: r, res: res}
 	body.OnEnd(res, slot, x)
 	return res, nil
+}
+
+// free keeps an exchange that has ended for the next request.
+func (b *Breaker) free(x *exchange) {
+	*x = exchange{}
+	b.exchanges.Put(x)
 }
 
 // BodyEnded implements [body.Ender].
 func (x *exchange) BodyEnded(err error) {
 	b := x.permit.b
-	x.permit.Done(x.outcome(err))
-	*x = exchange{}
-	b.exchanges.Put(x)
+	x.permit.done(x.outcome(err))
+	b.free(x)
 }
 
 // outcome is how the request went. Usually a balancer inside has judged that.
