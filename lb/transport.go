@@ -24,9 +24,8 @@ type transport struct {
 
 // RoundTrip implements http.RoundTripper.
 func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
-	f, r := flow.Ensure(r)
-	r = flow.Own(r)
-	try := flow.TryOf(r)
+	try, r := flow.OwnTry(r)
+	f := try.Flow
 	conf := t.balancer.current.Load().conf
 	if conf.name != "" && try.N == 1 {
 		f.Upstream = conf.name

@@ -372,6 +372,20 @@ func Own(r *http.Request) *http.Request {
 	return r.WithContext(r.Context())
 }
 
+// OwnTry is the record of a client's attempt, installed if there was none, and r
+// itself if it is ours to change, or else a copy.
+func OwnTry(r *http.Request) (*Try, *http.Request) {
+	t := TryOf(r)
+	if t == nil {
+		f, own := install(r, false)
+		return &f.First, own
+	}
+	if t.own != r {
+		r = r.WithContext(r.Context())
+	}
+	return t, r
+}
+
 // OwnHeader is [Own] for a layer that changes the header as well: the copy's
 // header map may be changed, too.
 func OwnHeader(r *http.Request) *http.Request {
