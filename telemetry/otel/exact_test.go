@@ -1,0 +1,120 @@
+package meshotel_test
+
+import (
+	"context"
+	"io"
+	"math/rand/v2"
+	"net/http"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/otel/codes"
+	"go.opentelemetry.io/otel/sdk/metric/metricdata"
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/sidecarless/mesh"
+	"github.com/sidecarless/mesh/fault"
+	"github.com/sidecarless/mesh/lb"
+	"github.com/sidecarless/mesh/retry"
+	"github.com/sidecarless/mesh/upstream"
+)
+
+// Under retries, hedges, faults and callers that go away there is one span for each
+// request, one for each attempt that was sent, and each is measured once; the
+// attempts of a request are its children, numbered without a gap.
+func TestSpansAndMetricsAreExactUnderLoad(t *testing.T) {
+	meter, collect := measured()
+	s := newSpans(t, meter)
+	var sent, refused atomic.Int64
+	server := roundTripper(func(r *http.Request) (*http.Response, error) {
+		sent.Add(1)
+		if rand.IntN(50) == 0 { // slow, so that it is hedged or cancelled
+			timer := time.NewTimer(20 * time.Millisecond)
+			defer timer.Stop()
+			select {
+			case <-timer.C:
+			case <-r.Context().Done():
+				return nil, context.Cause(r.Context())
+			}
+		}
+		res := &http.Response{StatusCode: 200, ProtoMajor: 1, ProtoMinor: 1, Header: http.Header{}, Request: r, Body: io.NopCloser(strings.NewReader("body"))}
+		if rand.IntN(5) == 0 {
+			res.StatusCode = 503
+			refused.Add(1)
+		}
+		return res, nil
+	})
+	budget, err := retry.NewBudget(retry.BudgetConfig{MaxConcurrent: 1 << 20})
+	require.NoError(t, err)
+	up, err := upstream.New(upstream.Config{
+		Name: "svc", Endpoints: []lb.Endpoint{{Addr: "10.0.0.1:80"}, {Addr: "10.0.0.2:80"}}, NoEjection: true,
+		Retry: retry.Config{
+			Attempts: 3, On: []retry.Condition{retry.ServerError}, Budget: budget,
+			Backoff: retry.Backoff{Base: time.Microsecond}, Hedge: retry.Hedge{After: time.Hour},
+		},
+		Attempt: s.Attempt, Transport: server,
+	})
+	require.NoError(t, err)
+	defer up.Close()
+	faults, err := fault.New(fault.Config{Abort: fault.Abort{Share: mesh.Percent(5), Status: 503}})
+	require.NoError(t, err)
+	client := mesh.Chain(s.Transport, faults.Transport)(up)
+
+	const callers, each = 16, 500
+	var all sync.WaitGroup
+	for range callers {
+		all.Go(func() {
+			for range each {
+				ctx, cancel := context.WithCancel(t.Context())
+				if rand.IntN(20) == 0 {
+					time.AfterFunc(time.Duration(rand.IntN(1000))*time.Microsecond, cancel)
+				}
+				send(t, client, get(t, "http://svc/").WithContext(ctx)) //nolint:errcheck // it is counted
+				cancel()
+			}
+		})
+	}
+	all.Wait()
+	// Attempts that lost end on their own.
+	require.Eventually(t, func() bool {
+		return len(s.Ended()) == len(s.Started()) && len(s.Ended()) == callers*each+int(sent.Load())
+	}, eventually, pollEvery)
+
+	requests := map[trace.SpanID]int64{} // attempts they tell of
+	numbers := map[trace.SpanID]map[int64]bool{}
+	var errs, attempts int64
+	for _, one := range s.Ended() {
+		if one.SpanKind() == trace.SpanKindInternal {
+			v, _ := value(one, "mesh.attempts")
+			requests[one.SpanContext().SpanID()] = v.AsInt64()
+			continue
+		}
+		attempts++
+		parent := one.Parent().SpanID()
+		if numbers[parent] == nil {
+			numbers[parent] = map[int64]bool{}
+		}
+		numbers[parent][number(one)] = true
+		if status, ok := value(one, "http.response.status_code"); ok && status.AsInt64() == 503 {
+			errs++
+			require.Equal(t, codes.Error, one.Status().Code)
+		}
+	}
+	require.Len(t, requests, callers*each)
+	require.Equal(t, sent.Load(), attempts)
+	require.LessOrEqual(t, errs, refused.Load())
+	for id, tried := range numbers {
+		require.Positive(t, requests[id], "a request of that span")
+		require.LessOrEqual(t, int64(len(tried)), requests[id])
+		require.True(t, tried[1], "the first attempt has a span")
+	}
+	var count uint64
+	for _, p := range collect(t)["http.client.request.duration"].Data.(metricdata.Histogram[float64]).DataPoints {
+		count += p.Count
+	}
+	require.Equal(t, uint64(sent.Load()), count)
+}
