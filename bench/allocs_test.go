@@ -41,11 +41,61 @@ func TestAllocationsOfClientStacks(t *testing.T) {
 	}
 }
 
+// A retry is a second answer, a further record with its copy of the request, and
+// what throwing an answer away needs: the rest of its body is read, within a bound.
+func TestAllocationsOfARetry(t *testing.T) {
+	once := send(context.Background(), retriers["ours-full-no-timeout"](failFirst()))
+	if got, most := testing.AllocsPerRun(200, func() { once(1) }), 14.0; got > most {
+		t.Errorf("%v allocations a request that is repeated once, at most %v", got, most)
+	}
+}
+
+func TestAllocationsOfServerStacks(t *testing.T) {
+	for _, b := range servers() {
+		most, ok := map[string]float64{
+			// The record, the request's copy in it, and the context with a deadline.
+			"Server/ours-match-fault-timeout": 6,
+			"Server/ours-full":                6,
+		}[b.name]
+		if !ok {
+			continue
+		}
+		once := b.setup()()
+		if got := testing.AllocsPerRun(200, func() { once(1) }); got > most {
+			t.Errorf("%s: %v allocations a request, at most %v", b.name, got, most)
+		}
+	}
+}
+
+func TestAdmittingAllocatesNothing(t *testing.T) {
+	for _, b := range breakers() {
+		if b.name != "Breaker/ours" && b.name != "Limiter/ours" {
+			continue
+		}
+		once := b.setup()()
+		if got := testing.AllocsPerRun(200, func() { once(1) }); got != 0 {
+			t.Errorf("%s: %v allocations", b.name, got)
+		}
+	}
+}
+
 // A breaker by itself needs a wrapper of the answer's body.
 func TestAllocationsOfABreakerAlone(t *testing.T) {
 	once := send(context.Background(), layers["breaker"]())
 	if got := testing.AllocsPerRun(200, func() { once(1) }); got > ofStub+1 {
 		t.Errorf("%v allocations a request", got)
+	}
+}
+
+func TestDrawingABranchAllocatesNothing(t *testing.T) {
+	for _, b := range splits() {
+		if familyOf(b.name) != "Split/ours" {
+			continue
+		}
+		once := b.setup()()
+		if got := testing.AllocsPerRun(200, func() { once(1) }); got != 0 {
+			t.Errorf("%s: %v allocations", b.name, got)
+		}
 	}
 }
 

@@ -29,7 +29,7 @@ func main() {
 	}
 	rep, err := measure(expr, *long, *long || *whole)
 	if err == nil && *paste {
-		err = rep.markdown(os.Stdout)
+		rep.markdown(os.Stdout)
 	} else if err == nil {
 		rep.print(os.Stdout)
 	}
@@ -55,6 +55,7 @@ func measure(only *regexp.Regexp, long, whole bool) (*report, error) {
 	if long {
 		p, parts = full, []macro.Plan{macro.Full, macro.Other}
 	}
+	memory := footprints(only)
 	results := p.measure(benchmarks(only), func(group string) { tell("measuring %s", group) })
 	var together []*macro.Result
 	for _, part := range parts {
@@ -67,5 +68,5 @@ func measure(only *regexp.Regexp, long, whole bool) (*report, error) {
 		}
 		together = append(together, more...)
 	}
-	return newReport(results, together, long), nil
+	return newReport(results, together, memory, long), nil
 }

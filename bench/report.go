@@ -13,17 +13,19 @@ import (
 
 // A report is what a run has found.
 type report struct {
+	Command    string          `json:"command"`
 	Machine    machine         `json:"machine"`
 	Benchmarks []*result       `json:"benchmarks"`
 	Systems    []*macro.Result `json:"systems,omitempty"`
+	Memory     []footprint     `json:"memory,omitempty"`
 	Targets    []verdict       `json:"targets"`
 
 	run *run
 }
 
-func newReport(results []*result, systems []*macro.Result, long bool) *report {
+func newReport(results []*result, systems []*macro.Result, memory []footprint, long bool) *report {
 	rep := &report{
-		Machine: thisMachine(), Benchmarks: results, Systems: systems,
+		Command: command(), Machine: thisMachine(), Benchmarks: results, Systems: systems, Memory: memory,
 		run: &run{micro: make(map[string]*result), macro: make(map[string]*macro.Result), long: long},
 	}
 	for _, r := range results {
@@ -46,6 +48,10 @@ func (rep *report) print(w io.Writer) {
 	}
 	if len(rep.Systems) > 0 {
 		rep.printSystems(w)
+		fmt.Fprintln(w)
+	}
+	if len(rep.Memory) > 0 {
+		rep.printMemory(w)
 		fmt.Fprintln(w)
 	}
 	rep.printTargets(w)
@@ -96,24 +102,41 @@ func nanoseconds(ns float64) string {
 	return fmt.Sprintf("%.0f", ns)
 }
 
+func (rep *report) printMemory(w io.Writer) {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
+	defer t.Flush()
+	fmt.Fprintln(t, "memory\teach\tof\tgoroutines\t")
+	for _, f := range rep.Memory {
+		fmt.Fprintf(t, "%s\t%s\t%d\t%d\t\n", f.Name, byteSize(f.Each), f.Number, f.Goroutines)
+	}
+}
+
 func (rep *report) printTargets(w io.Writer) {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	defer t.Flush()
 	fmt.Fprintln(t, "target\tours\tagainst\tratio\tmust\tgoal\tresult")
 	for _, v := range rep.Targets {
-		against, ratio, must, goal := v.Against, "", fmt.Sprintf("%s %.2f", v.sign(), v.Must), ""
-		if v.Goal > 0 {
-			goal = fmt.Sprintf("%.2f", v.Goal)
-		}
-		if v.Result != absent {
-			ratio = fmt.Sprintf("%.2f", v.Ratio)
-		}
-		if v.Against == "" {
-			against = "allocations"
-			ratio, must, goal = strings.TrimSuffix(ratio, ".00"), strings.TrimSuffix(must, ".00"), strings.TrimSuffix(goal, ".00")
-		}
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", v.ID, v.Ours, against, ratio, must, goal, v.Result)
+		fmt.Fprintln(t, strings.Join(v.cells(), "\t"))
 	}
+}
+
+// cells are a line of the table of targets.
+func (v verdict) cells() []string {
+	against, ratio, must, goal := v.Against, "", fmt.Sprintf("%s %.2f", v.sign(), v.Must), ""
+	if v.Goal > 0 {
+		goal = fmt.Sprintf("%.2f", v.Goal)
+	}
+	if v.Result != absent {
+		ratio = fmt.Sprintf("%.2f", v.Ratio)
+	}
+	if v.Against == "" {
+		against = "allocations"
+		ratio, must, goal = strings.TrimSuffix(ratio, ".00"), strings.TrimSuffix(must, ".00"), strings.TrimSuffix(goal, ".00")
+	}
+	if v.Of != ofCPU {
+		against += ", " + string(v.Of)
+	}
+	return []string{v.ID, v.Ours, against, ratio, must, goal, v.Result}
 }
 
 // write makes a file of the report.

@@ -91,6 +91,24 @@ func headerTable(n int) *route.Table[int] {
 	return made(route.New(rules...))
 }
 
+func toHost(r *http.Request, i int) { r.Host = hostOf(i) }
+
+func hostTable(n int) *route.Table[int] {
+	rules := make([]route.Rule[int], n)
+	for i := range rules {
+		rules[i] = route.Rule[int]{Hosts: []string{hostOf(i)}, Value: i}
+	}
+	return made(route.New(rules...))
+}
+
+func muxOfHosts(n int) http.Handler {
+	m := http.NewServeMux()
+	for i := range n {
+		m.HandleFunc(hostOf(i)+"/", nothing)
+	}
+	return m
+}
+
 func muxOf(n int) http.Handler {
 	m := http.NewServeMux()
 	for i := range n {
@@ -132,8 +150,17 @@ func routes() []benchmark {
 			"chi":         func() func() loop { return served(n, chiOf(n)) },
 			"httprouter":  func() func() loop { return served(n, httprouterOf(n)) },
 			"ours-header": func() func() loop { return lookUp(spread(n, header), found(headerTable(n))) },
-			"floor-walk":  func() func() loop { return lookUp(spread(n, header), walk(n)) },
-			"floor-hash":  func() func() loop { return lookUp(spread(n, header), hashed(n)) },
+			"ours-host":   func() func() loop { return lookUp(spread(n, toHost), found(hostTable(n))) },
+			"servemux-host": func() func() loop {
+				var w discard
+				m := muxOfHosts(n)
+				return lookUp(spread(n, toHost), func(r *http.Request) bool {
+					m.ServeHTTP(w, r)
+					return true
+				})
+			},
+			"floor-walk": func() func() loop { return lookUp(spread(n, header), walk(n)) },
+			"floor-hash": func() func() loop { return lookUp(spread(n, header), hashed(n)) },
 		} {
 			list = append(list, benchmark{name: "Route/" + name + size, setup: setup})
 		}

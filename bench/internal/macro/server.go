@@ -3,6 +3,8 @@ package macro
 import (
 	"crypto/tls"
 	"encoding/json"
+	"io"
+	"log"
 	"net"
 	"net/http"
 	"path"
@@ -51,6 +53,7 @@ func answer(in *json.Decoder, out *json.Encoder) error {
 	var where addresses
 	for i := range listeners {
 		server := &http.Server{Handler: items(i == canary), Protocols: new(http.Protocols)}
+		server.ErrorLog = log.New(io.Discard, "", 0) // checks of proxies only connect
 		server.Protocols.SetHTTP1(true)
 		server.Protocols.SetHTTP2(true)
 		server.Protocols.SetUnencryptedHTTP2(true)
