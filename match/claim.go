@@ -11,6 +11,9 @@ import (
 // token that was verified for the request.
 const claimPrefix = "@request.auth.claims"
 
+// claimStep is between the names on the way to a claim in a compiled condition.
+const claimStep = "\x00"
+
 // claimPath is the way to a claim that a name stands for, such as
 // "@request.auth.claims[group][id]" or "@request.auth.claims.group.id"; ok is
 // false for other names.
@@ -31,7 +34,7 @@ func claimPath(name string) (path []string, ok bool) {
 // other values are none, as in Envoy.
 func (c *condition) claimLines(v *View) []string {
 	var value any = callers.Claims(v.r.Context())
-	for _, name := range c.claim {
+	for name := range strings.SplitSeq(c.name, claimStep) {
 		inner, _ := value.(map[string]any)
 		value = inner[name]
 	}

@@ -12,9 +12,8 @@ import (
 // A condition is one that a compiled [Request] consists of.
 type condition struct {
 	part    part
-	name    string // of a header, in canonical form, or of a query parameter
-	claim   []string
-	without bool // the header must not fit
+	name    string // of a header, in canonical form, of a query parameter, or the way to a claim
+	without bool   // the header must not fit
 	port    uint16
 	value   Value // as given, for explanations
 	test    test
@@ -80,7 +79,7 @@ func compileRequest(q *Request, l *check.List) []condition {
 			if p, ok := pseudo[c.name]; ok {
 				c.part = p
 			} else if path, ok := claimPath(f.Name); ok {
-				c.part, c.name, c.claim = partClaim, f.Name, path
+				c.part, c.name = partClaim, strings.Join(path, claimStep)
 			}
 			add(c, f.Value, list.name, i)
 		}

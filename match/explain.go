@@ -40,7 +40,7 @@ func (c *condition) explain(v *View) string {
 	case partHeader:
 		return "header " + c.name + " " + found(v.r.Header[c.name]) + ": " + want
 	case partClaim:
-		return "claim " + c.name + " " + found(c.claimLines(v)) + ": " + want
+		return "claim " + strings.ReplaceAll(c.name, claimStep, ".") + " " + found(c.claimLines(v)) + ": " + want
 	case partQuery:
 		var lines []string
 		if value, ok := v.Query(c.name); ok {

@@ -22,6 +22,10 @@ type Workload struct {
 	Locality  lb.Locality
 }
 
+func (w Workload) client() plan.Client {
+	return plan.Client{Namespace: w.Namespace, Labels: w.Labels, Locality: w.Locality}
+}
+
 // ClientConfig is what the resources do not say. Its zero value is a workload of
 // the namespace default.
 type ClientConfig struct {
@@ -92,10 +96,8 @@ func NewClient(c *Config, cc ClientConfig) (*Client, error) {
 		return nil, err
 	}
 	m, err := build.New(c.world(), build.Options{
-		Client: plan.Client{
-			Namespace: cc.Workload.Namespace, Labels: cc.Workload.Labels, Locality: cc.Workload.Locality,
-		},
-		Dial: cc.Dial, Transport: cc.Transport, Attempt: cc.Attempt, MeshAttempt: cc.MeshAttempt,
+		Client: cc.Workload.client(),
+		Dial:   cc.Dial, Transport: cc.Transport, Attempt: cc.Attempt, MeshAttempt: cc.MeshAttempt,
 		Sink: access.Join(cc.Sinks...), Unknown: cc.Unknown, ProxyHeaders: cc.ProxyHeaders,
 		FaultsInside: cc.FaultsInside, Rand: cc.Rand, Logger: cc.Logger, Identity: cc.Identity,
 	})

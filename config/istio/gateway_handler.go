@@ -3,6 +3,7 @@ package istio
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"iter"
 	"log/slog"
 	"net"
@@ -15,9 +16,9 @@ import (
 	security "istio.io/api/security/v1beta1"
 
 	"github.com/sidecarless/mesh/access"
+	"github.com/sidecarless/mesh/authz"
 	"github.com/sidecarless/mesh/config/forward"
 	"github.com/sidecarless/mesh/config/internal/build"
-	"github.com/sidecarless/mesh/config/internal/plan"
 	"github.com/sidecarless/mesh/mtls"
 	"github.com/sidecarless/mesh/upstream"
 )
@@ -47,7 +48,7 @@ type GatewayConfig struct {
 	// Providers, Tokens and TrustedHops are for AuthorizationPolicies and
 	// RequestAuthentications of the workload, as in [ServerConfig]. With zero hops
 	// the first client is the one that connects.
-	Providers   map[string]func(*http.Request) (bool, error)
+	Providers   map[string]func(*http.Request) (authz.Answer, error)
 	Tokens      func([]*security.JWTRule) (func(*http.Request) (*http.Request, error), error)
 	TrustedHops int
 
@@ -101,16 +102,14 @@ func NewGateway(c *Config, gc GatewayConfig) (*Gateway, error) {
 	}
 	sc := ServerConfig{
 		Workload: gc.Workload, Identity: gc.Identity,
-		Providers: gc.Providers, Tokens: gc.Tokens, TrustedHops: gc.TrustedHops,
+		Providers: gc.Providers, Tokens: gc.Tokens, TrustedHops: gc.TrustedHops, Dial: gc.Dial, Logger: gc.Logger,
 	}
-	server, err := (&Server{config: sc, edge: true}).begin(c)
+	server, err := newServer(c, sc, true)
 	if err != nil {
 		return nil, err
 	}
 	m, err := build.New(c.world(), build.Options{
-		Client: plan.Client{
-			Namespace: gc.Workload.Namespace, Labels: gc.Workload.Labels, Locality: gc.Workload.Locality,
-		},
+		Client:  gc.Workload.client(),
 		Gateway: &build.Gateway{Name: gc.Gateway, Credential: gc.credential(), Identity: gc.Identity},
 		Dial:    gc.Dial, Sink: access.Join(gc.Sinks...), ProxyHeaders: true, Attempt: gc.Attempt, MeshAttempt: gc.MeshAttempt,
 		Rand: gc.Rand, Logger: gc.Logger,
@@ -145,7 +144,7 @@ func (g *Gateway) Handler(port uint16) http.Handler {
 		return h.(http.Handler)
 	}
 	next := forward.New(forward.Config{Client: g.mesh, Port: port})
-	h, _ := g.handlers.LoadOrStore(port, edge{door{g.server, g.server.authorizer.Handler(next)}})
+	h, _ := g.handlers.LoadOrStore(port, edge{g.server.door(next)})
 	return h.(http.Handler)
 }
 
@@ -164,7 +163,7 @@ func (g *Gateway) Update(c *Config) error {
 	if err := c.carriedOut(); err != nil {
 		return err
 	}
-	if _, _, err := g.server.prepare(c); err != nil {
+	if _, err := g.server.prepare(c); err != nil {
 		return err
 	}
 	if err := g.mesh.Update(c.world()); err != nil {
@@ -182,6 +181,7 @@ func (g *Gateway) Run(ctx context.Context) error {
 	var watch sync.WaitGroup
 	defer watch.Wait()
 	watch.Go(func() { g.watchCertificates(ctx) })
+	watch.Go(func() { g.server.Run(ctx) }) //nolint:errcheck // it ends with ctx
 	return g.mesh.Run(ctx)
 }
 
@@ -211,7 +211,7 @@ func (g *Gateway) watchCertificates(ctx context.Context) {
 func (g *Gateway) Upstreams() iter.Seq[*upstream.Upstream] { return g.mesh.Upstreams() }
 
 // Close ends all connections to endpoints, those in use included.
-func (g *Gateway) Close() error { return g.mesh.Close() }
+func (g *Gateway) Close() error { return errors.Join(g.mesh.Close(), g.server.Close()) }
 
 // An edge makes headers by which a caller could pose as a proxy say what is known
 // of the connection.

@@ -1,8 +1,10 @@
 package istio
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/http"
 	"slices"
@@ -31,14 +33,15 @@ type ServerConfig struct {
 
 	// Providers decide requests for AuthorizationPolicies with the action CUSTOM, by
 	// the names that these give them: whether to let a request through. An error
-	// refuses it; one that is a [*mesh.Error] also says how.
-	Providers map[string]func(*http.Request) (bool, error)
+	// refuses it; one that is a [*mesh.Error] also says how. A name that is not here is
+	// one of MeshConfig.extensionProviders of the kind envoyExtAuthzHttp.
+	Providers map[string]func(*http.Request) (authz.Answer, error)
 
 	// Tokens makes what verifies the tokens of requests by the rules of
 	// RequestAuthentication resources. It gives the request to go on with, whose
 	// context has the claims of a good token (see [authz.WithClaims]), or an error for
 	// a bad one. Without it such resources are refused, since nothing would verify
-	// what they ask to verify.
+	// what they ask to verify. Package config/requestauth makes one.
 	Tokens func([]*security.JWTRule) (func(*http.Request) (*http.Request, error), error)
 
 	// TrustedHops is how many proxies before the one that connects are believed in
@@ -54,16 +57,25 @@ type ServerConfig struct {
 	// x-request-id, x-forwarded-proto and x-envoy-upstream-service-time, and tells its
 	// name in server.
 	ProxyHeaders bool
+
+	// Dial makes connections to the services that extensionProviders name; nil is that
+	// of a [net.Dialer].
+	Dial func(ctx context.Context, network, address string) (net.Conn, error)
+
+	// Logger gets what happens in the background; nil is silent.
+	Logger *slog.Logger
 }
 
 // A Server lets in what the resources let in to a workload: connections by
 // PeerAuthentication, tokens by RequestAuthentication, requests by
-// AuthorizationPolicy. Serve through its [Server.Listener] and its
+// AuthorizationPolicy and as many of them as a RateLimit says. Serve through its [Server.Listener] and its
 // [Server.Handler].
 type Server struct {
 	config     ServerConfig
-	edge       bool // of a gateway: Gateway resources say what PeerAuthentication says of other workloads
-	authorizer *authz.Authorizer
+	edge       bool              // of a gateway: Gateway resources say what PeerAuthentication says of other workloads
+	custom     *authz.Authorizer // of policies with the action CUSTOM, which come before tokens
+	authorizer *authz.Authorizer // of the others
+	services   *build.Mesh       // that providers ask
 	now        atomic.Pointer[admission]
 	update     sync.Mutex // one at a time
 }
@@ -71,26 +83,52 @@ type Server struct {
 // admission is what is in force besides the policies.
 type admission struct {
 	modes  *inbound.Modes
+	asks   bool                                       // whether there are policies with the action CUSTOM
 	verify func(*http.Request) (*http.Request, error) // nil: there are no rules for tokens
+	limits []*limitedRule
+}
+
+// A next is what is to be in force.
+type next struct {
+	*admission
+	custom, policies authz.Config
+	services         *plan.World // with those that providers ask alone
 }
 
 // NewServer makes a server of resources. The error lists everything that keeps
 // them from being carried out: a server that could not keep out whom they keep out
 // does not start.
 func NewServer(c *Config, sc ServerConfig) (*Server, error) {
-	return (&Server{config: sc}).begin(c)
+	return newServer(c, sc, false)
+}
+
+func newServer(c *Config, sc ServerConfig, edge bool) (*Server, error) {
+	s := &Server{config: sc, edge: edge}
+	var err error
+	if s.services, err = build.New(&plan.World{}, build.Options{
+		Client: sc.Workload.client(), Dial: sc.Dial, Identity: sc.Identity, Logger: sc.Logger,
+	}); err != nil {
+		return nil, err
+	}
+	return s.begin(c)
 }
 
 // begin takes the first resources.
 func (s *Server) begin(c *Config) (*Server, error) {
-	policies, next, err := s.prepare(c)
+	n, err := s.prepare(c)
 	if err != nil {
 		return nil, err
 	}
-	if s.authorizer, err = authz.New(policies); err != nil {
+	if s.custom, err = authz.New(n.custom); err != nil {
 		return nil, err
 	}
-	s.now.Store(next)
+	if s.authorizer, err = authz.New(n.policies); err != nil {
+		return nil, err
+	}
+	if err := s.services.Update(n.services); err != nil {
+		return nil, err
+	}
+	s.now.Store(n.admission)
 	return s, nil
 }
 
@@ -100,24 +138,41 @@ func (s *Server) begin(c *Config) (*Server, error) {
 func (s *Server) Update(c *Config) error {
 	s.update.Lock()
 	defer s.update.Unlock()
-	policies, next, err := s.prepare(c)
+	n, err := s.prepare(c)
 	if err != nil {
 		return err
 	}
-	if err := s.authorizer.Update(policies); err != nil {
+	if err := s.services.Update(n.services); err != nil {
 		return err
 	}
-	s.now.Store(next)
+	// What could be wrong with policies and limits was found out before.
+	if err := errors.Join(
+		s.custom.Update(n.custom), s.authorizer.Update(n.policies), keepBuckets(s.now.Load().limits, n.limits),
+	); err != nil {
+		return err
+	}
+	s.now.Store(n.admission)
 	return nil
 }
 
+// Run keeps the endpoints current of services that extensionProviders name, until
+// ctx ends. A server without such providers need not be run.
+func (s *Server) Run(ctx context.Context) error { return s.services.Run(ctx) }
+
+// Close ends the connections to these services.
+func (s *Server) Close() error { return s.services.Close() }
+
 // Stats counts decisions of AuthorizationPolicies.
-func (s *Server) Stats() authz.Stats { return s.authorizer.Stats() }
+func (s *Server) Stats() authz.Stats {
+	stats := s.authorizer.Stats()
+	stats.Denied += s.custom.Stats().Denied
+	return stats
+}
 
 // prepare works out what is to be in force and changes nothing.
-func (s *Server) prepare(c *Config) (authz.Config, *admission, error) {
+func (s *Server) prepare(c *Config) (*next, error) {
 	if err := c.Err(); err != nil {
-		return authz.Config{}, nil, err
+		return nil, err
 	}
 	w := &inbound.World{
 		PeerAuthentications:    planned(c.PeerAuthentications()),
@@ -129,18 +184,36 @@ func (s *Server) prepare(c *Config) (authz.Config, *admission, error) {
 		w.PeerAuthentications = nil
 	}
 	to := inbound.Workload{Namespace: s.config.Workload.Namespace, Labels: s.config.Workload.Labels}
+	n := &next{admission: &admission{modes: w.ModesOf(to)}}
+	providers, errProviders := s.providers(c, w, to, n)
 	domains, errDomains := s.trustDomains(w)
-	policies, errPolicies := w.Policies(to, inbound.Options{TrustDomains: domains, Providers: s.config.Providers})
+	policies, errPolicies := w.Policies(to, inbound.Options{TrustDomains: domains, Providers: providers})
 	policies.TrustedHops = s.config.TrustedHops + 1
 	policies.Paths = plan.PathOptions(w.Mesh)
 	policies.RawPaths = policies.Paths == 0
-	next := &admission{modes: w.ModesOf(to)}
-	var errTokens, errMode error
-	next.verify, errTokens = s.verifier(w, to)
-	if source, needed := next.modes.Needs(mtls.Strict); needed && s.config.Identity == nil {
+	n.split(policies)
+	var errTokens, errMode, errLimits error
+	n.verify, errTokens = s.verifier(w, to)
+	n.limits, errLimits = c.limitedRules(w, to)
+	if source, needed := n.modes.Needs(mtls.Strict); needed && s.config.Identity == nil {
 		errMode = &mesh.Problem{Source: source, Field: "spec.mtls.mode", Value: "STRICT", Reason: "needs an identity, and the server has none"}
 	}
-	return policies, next, errors.Join(errDomains, errMode, errTokens, errPolicies)
+	return n, errors.Join(errDomains, errMode, errTokens, errProviders, errPolicies, errLimits)
+}
+
+// split takes policies apart: between those with the action CUSTOM and the others a
+// sidecar looks at tokens.
+func (n *next) split(all authz.Config) {
+	n.custom, n.policies = all, all
+	n.custom.Policies, n.policies.Policies = nil, nil
+	for _, p := range all.Policies {
+		if p.Action == authz.Custom {
+			n.custom.Policies = append(n.custom.Policies, p)
+		} else {
+			n.policies.Policies = append(n.policies.Policies, p)
+		}
+	}
+	n.asks = len(n.custom.Policies) > 0
 }
 
 // trustDomains are those by which policies are read: the mesh's, which callers'
@@ -195,7 +268,7 @@ func (s *Server) Listener(l net.Listener) net.Listener {
 // Handler lets through to next what the resources let in. The rest is answered as
 // a sidecar answers it. Paths are handed on as the mesh normalizes them.
 func (s *Server) Handler(next http.Handler) http.Handler {
-	h := http.Handler(door{s, s.authorizer.Handler(served{next})})
+	h := s.door(served{next})
 	if s.config.ProxyHeaders {
 		h = build.ServedHeaders(h)
 	}

@@ -13,9 +13,17 @@ import (
 	"github.com/sidecarless/mesh/mtls"
 )
 
-// door asks who the caller is, as far as connection and token tell.
+// door is what comes before a handler: mutual TLS, custom decisions, tokens,
+// policies and limits. Who may not come in takes no token of others.
+func (s *Server) door(next http.Handler) http.Handler {
+	next = tokens{s, s.authorizer.Handler(&limited{server: s, next: next})}
+	return door{s, s.custom.Handler(next), next}
+}
+
+// door asks who the caller is, as far as the connection tells.
 type door struct {
 	server *Server
+	custom http.Handler // next behind custom decisions
 	next   http.Handler
 }
 
@@ -35,15 +43,30 @@ func (d door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		})
 		return
 	}
-	if now.verify != nil {
-		verified, err := now.verify(r)
+	if now.asks {
+		d.custom.ServeHTTP(w, r)
+		return
+	}
+	d.next.ServeHTTP(w, r)
+}
+
+// tokens verifies those of a request.
+type tokens struct {
+	server *Server
+	next   http.Handler
+}
+
+// ServeHTTP implements http.Handler.
+func (t tokens) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if verify := t.server.now.Load().verify; verify != nil {
+		verified, err := verify(r)
 		if err != nil {
 			mesh.WriteError(w, r, unauthorized(err))
 			return
 		}
 		r = verified
 	}
-	d.next.ServeHTTP(w, r)
+	t.next.ServeHTTP(w, r)
 }
 
 // unauthorized is the reply to a bad token, unless the verifier says another.

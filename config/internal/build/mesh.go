@@ -63,6 +63,8 @@ type Mesh struct {
 type snapshot struct {
 	users users
 
+	clusters map[plan.Cluster]*cluster
+
 	ports map[uint16]http.RoundTripper
 	other http.RoundTripper
 	paths match.PathOptions

@@ -108,7 +108,7 @@ func (m *Mesh) plan(w *plan.World) (*plan.Plan, error) {
 // snapshot makes everything but changes nothing that is in use.
 func (u *update) snapshot() (*snapshot, error) {
 	s := &snapshot{
-		users: users{quiet: make(chan struct{})},
+		users: users{quiet: make(chan struct{})}, clusters: u.clusters,
 		ports: map[uint16]http.RoundTripper{}, paths: plan.PathOptions(u.world.Mesh), world: u.world,
 	}
 	for name, target := range u.plan.Clusters {

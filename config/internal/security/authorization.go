@@ -22,7 +22,7 @@ type Options struct {
 }
 
 // A Provider decides requests for policies with the action CUSTOM.
-type Provider = func(*http.Request) (bool, error)
+type Provider = func(*http.Request) (authz.Answer, error)
 
 // Policies are the AuthorizationPolicies for a workload, and who decides those
 // with the action CUSTOM. The error joins what keeps them from being carried out.
@@ -53,15 +53,29 @@ func (w *World) Policies(to Workload, o Options) (authz.Config, error) {
 		case asked != name:
 			errs = append(errs, &mesh.Problem{Source: ap.Source, Field: "spec.provider.name", Value: name, Reason: "is another provider than that of an older policy for the same workload, " + strconv.Quote(asked)})
 		default:
-			c.Ask = func(r *http.Request, _ string) (bool, error) { return o.Providers[asked](r) }
+			c.Ask = func(r *http.Request, _ string) (authz.Answer, error) { return o.Providers[asked](r) }
 		}
 	}
 	return c, errors.Join(errs...)
 }
 
+// Asked is the provider that the policies with the action CUSTOM for a workload name
+// first, and the resource that does; empty without such policies.
+func (w *World) Asked(to Workload) (provider, source string) {
+	for _, ap := range w.AuthorizationPolicies {
+		if ap.Spec.Action != api.AuthorizationPolicy_CUSTOM || !w.reaches(ap.Namespace, ap.Spec.Selector, to) || targeted(ap.Spec) {
+			continue
+		}
+		if dry, _ := strconv.ParseBool(ap.Annotations[dryRun]); !dry {
+			return ap.Spec.GetProvider().GetName(), ap.Source
+		}
+	}
+	return "", ""
+}
+
 // check reports what keeps a policy from being carried out.
 func check(p authz.Policy) error {
-	nobody := func(*http.Request, string) (bool, error) { return false, nil }
+	nobody := func(*http.Request, string) (authz.Answer, error) { return authz.Answer{}, nil }
 	_, err := authz.New(authz.Config{Policies: []authz.Policy{p}, Ask: nobody})
 	return err
 }

@@ -126,7 +126,7 @@ func TestIstiosOwnPoliciesAreUnderstood(t *testing.T) {
 		}
 	}
 	corpus(t, "inputs.json", &inputs)
-	yes := func(*http.Request) (bool, error) { return true, nil }
+	yes := func(*http.Request) (authz.Answer, error) { return authz.Answer{Allowed: true}, nil }
 	for _, c := range inputs.Cases {
 		t.Run(c.Name, func(t *testing.T) {
 			documents := ""

@@ -142,7 +142,7 @@ func TestCustomNeedsItsProvider(t *testing.T) {
 	ask := func(name, provider string) string {
 		return document("AuthorizationPolicy", "shop", name, "action: CUSTOM\nprovider: {name: "+provider+"}\nrules: [{to: [{operation: {paths: [/"+name+"]}}]}]")
 	}
-	no := func(*http.Request) (bool, error) { return false, nil }
+	no := func(*http.Request) (authz.Answer, error) { return authz.Answer{}, nil }
 	both := security.Options{Providers: map[string]security.Provider{"one": no, "two": no}}
 	_, err := worldOf(t, ask("p", "one")).Policies(workload, security.Options{})
 	require.ErrorContains(t, err, `spec.provider.name: is a provider that the server does not have (got "one")`)
