@@ -50,8 +50,14 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			f.Bounded = deadline.Sub(f.Start)
 		}
 	}
-	a := &answer{r: r, inner: w, ctx: ctx}
-	h.next.ServeHTTP(a.Wrap(w, a), r.WithContext(ctx))
+	both := new(struct { // one allocation
+		answer
+		bounded http.Request
+	})
+	a := &both.answer
+	a.r, a.inner, a.ctx = r, w, ctx
+	both.bounded = *r.WithContext(ctx) // which is inlined
+	h.next.ServeHTTP(a.Wrap(w, a), &both.bounded)
 	if !a.over() || a.Hijacked() || a.replaced || a.whole() {
 		return
 	}
