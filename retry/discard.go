@@ -19,8 +19,8 @@ const (
 
 // discard drains an answer and closes it. It takes its time while the wait before
 // the next attempt runs, which has begun now, and goes on after that as long as
-// something comes.
-func discard(res *http.Response, now time.Time, wait time.Duration) {
+// something comes. What it reads is counted.
+func (p *Policy) discard(res *http.Response, now time.Time, wait time.Duration) {
 	if res == nil || res.Body == nil {
 		return
 	}
@@ -34,7 +34,9 @@ func discard(res *http.Response, now time.Time, wait time.Duration) {
 	// Closing ends a read that waits.
 	late := time.AfterFunc(patience(0), func() { res.Body.Close() }) //nolint:errcheck // nobody wants it
 	for range drainBytes / drainChunk {
-		if _, err := io.CopyN(io.Discard, res.Body, drainChunk); err != nil || !late.Stop() {
+		n, err := io.CopyN(io.Discard, res.Body, drainChunk)
+		p.counts.discarded.Add(uint64(n))
+		if err != nil || !late.Stop() {
 			break
 		}
 		late.Reset(patience(time.Since(now)))

@@ -72,7 +72,7 @@ func (r *race) run(s *sending) (*flow.Try, *http.Response, error) {
 				r.settle(end.try)
 				return end.try, end.res, end.err
 			}
-			go discard(end.res, time.Now(), 0)
+			go r.policy.discard(end.res, time.Now(), 0)
 			r.note(end.try, end.res, end.err, "while another attempt was under way", time.Now())
 			r.dropped = append(r.dropped, end.try)
 		case <-late.C:
@@ -175,16 +175,15 @@ func (r *race) settle(counts *flow.Try) {
 	go r.bury(len(r.running))
 }
 
-// bury waits for attempts that were cancelled.
+// bury waits for attempts that were cancelled, and for what is left of their
+// answers.
 func (r *race) bury(n int) {
 	for range n {
 		end := <-r.results
 		if end.extra {
 			r.rules.budget.done()
 		}
-		if end.res != nil {
-			end.res.Body.Close() //nolint:errcheck // cancelled
-		}
+		r.policy.discard(end.res, time.Now(), 0)
 		if end.err != nil && r.rules.budget.countsActive() {
 			r.rules.budget.BodyEnded(end.err)
 		}

@@ -15,7 +15,7 @@ type Policy struct {
 }
 
 type counts struct {
-	retries, rescued, exhausted, overBudget, bodyTooLarge, hedges, hedgesWon atomic.Uint64
+	retries, rescued, exhausted, overBudget, bodyTooLarge, hedges, hedgesWon, discarded, resent atomic.Uint64
 }
 
 // New is a policy for c. The error lists everything that is wrong with it.
@@ -48,6 +48,8 @@ type Stats struct {
 	BodyTooLarge uint64 // retries that were not possible because a body was not kept
 	Hedges       uint64 // attempts beside one under way
 	HedgesWon    uint64 // requests answered by one of those
+	Discarded    uint64 // bytes of answers that were read and thrown away, those of hedges included
+	Resent       uint64 // bytes of requests' bodies that were sent in further attempts and hedges
 }
 
 // Stats are the counters now.
@@ -56,7 +58,7 @@ func (p *Policy) Stats() Stats {
 	return Stats{
 		Retries: c.retries.Load(), Rescued: c.rescued.Load(), Exhausted: c.exhausted.Load(),
 		OverBudget: c.overBudget.Load(), BodyTooLarge: c.bodyTooLarge.Load(),
-		Hedges: c.hedges.Load(), HedgesWon: c.hedgesWon.Load(),
+		Hedges: c.hedges.Load(), HedgesWon: c.hedgesWon.Load(), Discarded: c.discarded.Load(), Resent: c.resent.Load(),
 	}
 }
 

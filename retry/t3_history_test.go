@@ -37,7 +37,7 @@ func TestT3TheLastAnswerIsReturnedUnread(t *testing.T) {
 	require.NoError(t, res.Body.Close())
 	require.Equal(t, "3", string(body))
 	require.Equal(t, mesh.RetriesExhausted, f.Tell().Flags)
-	require.Equal(t, retry.Stats{Retries: 2, Exhausted: 1}, policy.Stats())
+	require.Equal(t, retry.Stats{Retries: 2, Exhausted: 1, Discarded: 2}, policy.Stats())
 
 	require.Len(t, history.Tries, 3)
 	for i, try := range history.Tries {
@@ -74,17 +74,18 @@ func TestT3TheCauseOfAFailureIsFound(t *testing.T) {
 	fin := wiretest.Serve(t, wiretest.HTTP1(func(c net.Conn, r *http.Request) {}))
 	slow := wiretest.Serve(t, wiretest.HTTP1(func(c net.Conn, r *http.Request) { wiretest.Hang(c) }))
 	for name, tt := range map[string]struct {
-		addr  string
-		is    error
-		flag  mesh.Flag
-		stage mesh.Stage
+		addr   string
+		perTry time.Duration
+		is     error
+		flag   mesh.Flag
+		stage  mesh.Stage
 	}{
-		"refused":            {wiretest.Refusing(t), syscall.ECONNREFUSED, "URX,UF", mesh.NotSent},
-		"closed":             {fin.Addr(), io.EOF, "URX,UC", mesh.MaybeProcessed},
-		"too slow each time": {slow.Addr(), context.DeadlineExceeded, "URX,UT", mesh.MaybeProcessed},
+		"refused":            {wiretest.Refusing(t), time.Minute, syscall.ECONNREFUSED, "URX,UF", mesh.NotSent},
+		"closed":             {fin.Addr(), time.Minute, io.EOF, "URX,UC", mesh.MaybeProcessed},
+		"too slow each time": {slow.Addr(), 20 * time.Millisecond, context.DeadlineExceeded, "URX,UT", mesh.MaybeProcessed},
 	} {
 		t.Run(name, func(t *testing.T) {
-			policy := mustNew(t, retry.Config{Attempts: 2, PerTry: 20 * time.Millisecond, Backoff: quick})
+			policy := mustNew(t, retry.Config{Attempts: 2, PerTry: tt.perTry, Backoff: quick})
 			res, err := policy.Transport(wiretest.NewClient(tt.addr, false)).RoundTrip(request(t, "GET", ""))
 			require.Nil(t, res)
 			require.ErrorIs(t, err, tt.is)

@@ -1,7 +1,9 @@
 package retry
 
 import (
+	"io"
 	"net/http"
+	"sync/atomic"
 	"time"
 
 	"github.com/sidecarless/mesh"
@@ -73,17 +75,34 @@ func (c *call) again(next *sending) bool {
 		if next.reader = c.replay.next(); next.reader == nil {
 			return false
 		}
-		next.body = next.reader
+		next.body = c.resent(next.reader)
 	case c.request.Body != nil && c.request.Body != http.NoBody:
 		body, err := c.request.GetBody()
 		if err != nil {
 			return false
 		}
-		next.body = body
+		next.body = c.resent(body)
 	default:
 		next.body = c.request.Body
 	}
 	return true
+}
+
+// resent counts what is read of a body that is sent again.
+func (c *call) resent(body io.ReadCloser) io.ReadCloser {
+	return &counted{body, &c.policy.counts.resent}
+}
+
+type counted struct {
+	io.ReadCloser
+	n *atomic.Uint64
+}
+
+// Read implements io.Reader.
+func (c *counted) Read(p []byte) (int, error) {
+	n, err := c.ReadCloser.Read(p)
+	c.n.Add(uint64(n))
+	return n, err
 }
 
 // streams reports whether the body of r can be had only once.
