@@ -1,6 +1,7 @@
 package meshotel
 
 import (
+	"maps"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -98,15 +99,14 @@ func (l *labels[K]) of(key K, attrs func() []attribute.KeyValue) []metric.Record
 	options := []metric.RecordOption{metric.WithAttributeSet(attribute.NewSet(attrs()...))}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	next := map[K][]metric.RecordOption{key: options}
+	next := map[K][]metric.RecordOption{}
 	if known := l.known.Load(); known != nil {
 		if len(*known) >= maxLabels {
 			return options
 		}
-		for k, v := range *known {
-			next[k] = v
-		}
+		next = maps.Clone(*known)
 	}
+	next[key] = options
 	l.known.Store(&next)
 	return options
 }
