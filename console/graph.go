@@ -175,8 +175,7 @@ func (b *graphBuilder) route(r *routeFlow) {
 	} else {
 		n.id = "rule:" + r.rule.Source + "/" + r.rule.Match
 		hosts := strings.Join(r.rule.Hosts, ", ")
-		n.label = cmp.Or(r.rule.Name, "unnamed rule")
-		n.note = cmp.Or(firstOf(r.rule.Hosts), "any host")
+		n.label, n.note = r.rule.words()
 		n.title = cmp.Or(hosts, "any host") + ": " + cmp.Or(r.rule.Match, "every request") + " (" + r.rule.Source + ")"
 	}
 	b.graph.client.lead(n, &edge{rate: &r.rate})
@@ -185,6 +184,15 @@ func (b *graphBuilder) route(r *routeFlow) {
 		return
 	}
 	b.branches(n, r)
+}
+
+// words are a rule's name and its host. Names that say nothing are left out.
+func (r *Rule) words() (label, note string) {
+	host := cmp.Or(firstOf(r.Hosts), "any host")
+	if r.Name == "" || r.Name == "default" {
+		return host, cmp.Or(r.Match, "every request")
+	}
+	return r.Name, host
 }
 
 // branches adds a split, if there is anything to choose from, and its upstreams.

@@ -1,6 +1,7 @@
 package istio
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"errors"
@@ -46,6 +47,7 @@ type Watcher struct {
 
 	mu     sync.Mutex
 	status WatchStatus
+	loaded *Config // by the last reload; nil before
 }
 
 // WatchStatus is what a [Watcher] has done.
@@ -109,7 +111,7 @@ func (w *Watcher) load() {
 	if err == nil {
 		err = w.Apply(config)
 	}
-	w.note(err)
+	w.note(config, err)
 	switch {
 	case w.Logger == nil:
 	case err != nil:
@@ -120,13 +122,14 @@ func (w *Watcher) load() {
 }
 
 // note keeps how a reload went.
-func (w *Watcher) note(err error) {
+func (w *Watcher) note(config *Config, err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	s := &w.status
 	s.Err = err
 	if err == nil {
 		s.Reloads++
+		w.loaded = config
 		s.Loaded, s.Failed = time.Now(), time.Time{}
 		return
 	}
@@ -134,6 +137,13 @@ func (w *Watcher) note(err error) {
 	if s.Failed.IsZero() {
 		s.Failed = time.Now()
 	}
+}
+
+// inForce is what was loaded last.
+func (w *Watcher) inForce() *Config {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return cmp.Or(w.loaded, w.Loaded)
 }
 
 // A digest is of all that was read: what has the same one is the same.

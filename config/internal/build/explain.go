@@ -2,6 +2,7 @@ package build
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/sidecarless/mesh/config/internal/plan"
@@ -66,6 +67,11 @@ func (m *Mesh) Explain(r *http.Request) (*Decision, error) {
 	hosts, known := p.Ports[uint32(d.Port)]
 	if !known {
 		hosts = p.Other
+	}
+	for _, s := range p.Servers { // of a gateway; which of several with TLS is meant, only a connection tells
+		if s.Port == uint32(d.Port) {
+			hosts = append(slices.Clip(hosts), s.Hosts...)
+		}
 	}
 	if err := d.choose(hosts, r); err != nil {
 		return nil, err
