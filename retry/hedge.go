@@ -72,7 +72,7 @@ func (r *race) run(s *sending) (*flow.Try, *http.Response, error) {
 				r.settle(end.try)
 				return end.try, end.res, end.err
 			}
-			go r.policy.discard(end.res, time.Now(), 0)
+			go r.policy.discard(end.res)
 			r.note(end.try, end.res, end.err, "while another attempt was under way", time.Now())
 			r.dropped = append(r.dropped, end.try)
 		case <-late.C:
@@ -183,7 +183,7 @@ func (r *race) bury(n int) {
 		if end.extra {
 			r.rules.budget.done()
 		}
-		r.policy.discard(end.res, time.Now(), 0)
+		r.policy.discard(end.res)
 		if end.err != nil && r.rules.budget.countsActive() {
 			r.rules.budget.BodyEnded(end.err)
 		}
