@@ -10,8 +10,12 @@
 //   - [Adaptive] bounds what is under way by what latency shows can be taken.
 //
 // Begin with [New] and put [Breaker.Transport] into a client or [Breaker.Handler]
-// into a server; [Breaker.Acquire] and [Permit.Done] bracket anything else. A
-// refusal is an [*mesh.Error] with flag UO that was never sent; it is neither
+// into a server; [Breaker.Acquire] and [Permit.Done] bracket anything else:
+//
+//	circuit, err := breaker.New(breaker.Config{Name: "reviews", Trip: breaker.Trip{Consecutive: 5}})
+//	client.Transport = circuit.Transport(http.DefaultTransport)
+//
+// A refusal is an [*mesh.Error] with flag UO that was never sent; it is neither
 // repeated nor held against anybody.
 //
 // Only the outcomes that an upstream had a part in count: not what the caller

@@ -42,7 +42,7 @@ func ExampleInjector_Transport() {
 
 // A fault without a share would happen to nobody, and a share without a fault
 // would be nothing: both are mistakes, and both are told at once.
-func ExampleNew_incomplete() {
+func ExampleNew_mistake() {
 	_, err := fault.New(fault.Config{
 		Delay: fault.Delay{Share: mesh.Percent(10)},
 		Abort: fault.Abort{Status: 503},

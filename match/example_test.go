@@ -27,7 +27,7 @@ func Example() {
 }
 
 // All that is wrong is reported at once, each with the path to its field.
-func ExampleNew_incorrect() {
+func ExampleNew_mistake() {
 	_, err := match.New(match.Request{
 		Path:    match.Template("/users/{id}"),
 		Headers: []match.Field{{Name: "User Group", Value: match.Regex("(beta")}},

@@ -10,7 +10,7 @@ import (
 
 // With the default of 10 % no host of three is ever ejected: a tenth of three is
 // none.
-func ExampleConfig_maxEjected() {
+func ExampleConfig_mistake() {
 	for _, most := range []mesh.Fraction{0, mesh.Percent(34)} {
 		d, err := outlier.New(outlier.Config{Consecutive5xx: 2, MaxEjected: most})
 		if err != nil {
