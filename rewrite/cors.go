@@ -122,10 +122,11 @@ func (p *policy) answers(r *http.Request, origin string, allowed bool) bool {
 func (p *policy) preflight(r *http.Request, origin string, allowed bool) Reply {
 	h := make(http.Header)
 	set := func(name, value, wish string) {
-		if value == "*" && wish != "" {
-			value = first(r.Header[wish])
-		}
-		if value != "" {
+		switch {
+		case value == "":
+		case value == "*" && wish != "":
+			h[name] = []string{first(r.Header[wish])} // empty if it wishes none, as Envoy has it
+		default:
 			h[name] = []string{value}
 		}
 	}

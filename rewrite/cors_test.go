@@ -73,7 +73,7 @@ func TestCORS(t *testing.T) {
 		{"anything goes", anything, request("OPTIONS", "Origin", evil, requestMethod, "PATCH", requestHeaders, "x-1,x-2"), nil, false,
 			http.Header{"Access-Control-Allow-Methods": {"PATCH"}, "Access-Control-Allow-Headers": {"x-1,x-2"}, "Access-Control-Allow-Origin": {evil}, "Content-Length": {"0"}}},
 		{"anything goes, and no header is asked for", anything, request("OPTIONS", "Origin", evil, requestMethod, "PATCH"), nil, false,
-			http.Header{"Access-Control-Allow-Methods": {"PATCH"}, "Access-Control-Allow-Origin": {evil}, "Content-Length": {"0"}}},
+			http.Header{"Access-Control-Allow-Methods": {"PATCH"}, "Access-Control-Allow-Headers": {""}, "Access-Control-Allow-Origin": {evil}, "Content-Length": {"0"}}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			k, err := NewCORS(c.c)
@@ -217,6 +217,10 @@ func TestRedirects(t *testing.T) {
 		{"an IPv6 host without port", "/", "[::1]", Redirect{Port: 81}, "http://[::1]:81/"},
 		{"a prefix by segments", "/a/x?q", "reviews", Redirect{Prefix: "/a", Path: "/", Segments: true}, "http://reviews/x?q"},
 		{"escapes stay", "/a%2Fb|c", "reviews", Redirect{Scheme: "https"}, "https://reviews/a%2Fb|c"},
+		{"a path without its slash", "/a?q", "reviews", Redirect{Path: "to"}, "http://reviews/to?q"},
+		{"a prefix for one without its slash", "/a/b?q", "reviews", Redirect{Prefix: "/a", Path: "to"}, "http://reviews/to/b?q"},
+		{"a query alone", "/a?q", "reviews", Redirect{Path: "?x"}, "http://reviews/?x"},
+		{"a fragment", "/a", "reviews", Redirect{Path: "/new#top"}, "http://reviews/new#top"},
 		{"the query left out", "/a?q", "reviews", Redirect{StripQuery: true}, "http://reviews/a"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

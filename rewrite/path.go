@@ -36,13 +36,16 @@ func compilePath(problems *check.List, c *Config) *pathRule {
 	if c.Substitute != "" {
 		problems.Add("Substitute", c.Substitute, "has no effect without Regex")
 	}
+	if strings.Contains(c.Path, "#") {
+		problems.Add("Path", c.Path, "must not hold #: a request has no fragment")
+	}
 	return compilePrefix(problems, c.Prefix, c.Path, c.Segments)
 }
 
 // compilePrefix is the rule that puts path in the place of prefix.
 func compilePrefix(problems *check.List, prefix, path string, segments bool) *pathRule {
-	if i := strings.IndexFunc(path, func(c rune) bool { return c <= ' ' || c == 0x7f || c == '#' }); i >= 0 {
-		problems.Add("Path", path, "must not hold spaces, control characters or #")
+	if strings.ContainsFunc(path, func(c rune) bool { return c <= ' ' || c == 0x7f }) {
+		problems.Add("Path", path, "must not hold spaces or control characters")
 	}
 	switch {
 	case segments:

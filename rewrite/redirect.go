@@ -88,6 +88,9 @@ func (d Redirect) location(r *http.Request) string {
 		if path = rule.rewrite(path); d.Prefix == "" && strings.Contains(path, "?") {
 			query = ""
 		}
+		if !strings.HasPrefix(path, "/") {
+			path = "/" + path
+		}
 	}
 	return scheme + "://" + host + path + query
 }

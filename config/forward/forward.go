@@ -52,7 +52,7 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if refuse(w, r) {
 		return
 	}
-	x := exchange{config: &h.config, w: w}
+	x := exchange{config: &h.config, w: w, agent: r.Header["User-Agent"]}
 	if r.ProtoMajor == 1 && r.Body != nil && r.Body != http.NoBody {
 		x.upload = &upload{body: r.Body, left: r.ContentLength, control: http.NewResponseController(w)}
 		// The server otherwise ends the request's body when the answer begins.
@@ -64,7 +64,7 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	proxy := httputil.ReverseProxy{
 		Rewrite:        x.rewrite,
-		Transport:      h.config.Client,
+		Transport:      &x,
 		FlushInterval:  -1,
 		BufferPool:     &h.buffers,
 		ErrorLog:       h.silent,
@@ -100,7 +100,16 @@ func linger(r *http.Request) {
 type exchange struct {
 	config *Config
 	w      http.ResponseWriter
-	upload *upload // nil without a body, and for HTTP/2
+	upload *upload  // nil without a body, and for HTTP/2
+	agent  []string // the lines of the caller's User-Agent
+}
+
+// RoundTrip implements http.RoundTripper.
+func (x *exchange) RoundTrip(r *http.Request) (*http.Response, error) {
+	// ReverseProxy gives an empty line to who has none, which is a header to rules.
+	// No lines at all keep net/http from adding its own as well.
+	r.Header["User-Agent"] = x.agent
+	return x.config.Client.RoundTrip(r)
 }
 
 // rewrite makes of a request that was received one to send, changing nothing that
@@ -190,9 +199,9 @@ func cutQuery(target string) (path, query string, force bool) {
 
 // schemeOf is the scheme that the caller spoke, as far as a proxy believes it.
 func schemeOf(r *http.Request) string {
-	switch proto := r.Header.Get("X-Forwarded-Proto"); {
-	case proto == "http" || proto == "https":
-		return proto
+	switch proto := r.Header["X-Forwarded-Proto"]; {
+	case len(proto) == 1 && (proto[0] == "http" || proto[0] == "https"):
+		return proto[0]
 	case r.URL.Scheme == "https" || r.TLS != nil:
 		return "https"
 	}

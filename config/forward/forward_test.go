@@ -3,7 +3,9 @@ package forward_test
 import (
 	"cmp"
 	"io"
+	"maps"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 
@@ -155,5 +157,32 @@ func TestRepliesOfHandlersAreLeftAlone(t *testing.T) {
 		res, body := ask(t, address, "GET / HTTP/1.1\nHost: reviews\n\n")
 		require.Equal(t, text+"\n", body)
 		require.Equal(t, "text/plain; charset=utf-8", res.Header.Get("Content-Type"))
+	}
+}
+
+func TestTheClientSeesWhatTheCallerSaid(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		header http.Header
+		scheme string
+		agent  []string
+	}{
+		{"nothing", nil, "http", nil},
+		{"an agent without a name", http.Header{"User-Agent": {""}}, "http", []string{""}},
+		{"that it came over TLS", http.Header{"X-Forwarded-Proto": {"https"}}, "https", nil},
+		{"that twice, which is none of the two schemes", http.Header{"X-Forwarded-Proto": {"https", "https"}}, "http", nil},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			r := httptest.NewRequest("GET", "http://reviews/", nil)
+			maps.Copy(r.Header, tt.header)
+			seen := false
+			forward.New(forward.Config{Client: roundTripper(func(r *http.Request) (*http.Response, error) {
+				seen = true
+				require.Equal(t, tt.scheme, r.URL.Scheme)
+				require.Equal(t, tt.agent, r.Header["User-Agent"])
+				return &http.Response{StatusCode: 200, Header: http.Header{}, Body: http.NoBody, Request: r}, nil
+			})}).ServeHTTP(httptest.NewRecorder(), r)
+			require.True(t, seen)
+		})
 	}
 }

@@ -27,6 +27,9 @@ func (c *checker) redirect(p *manifest.Path, r *networking.HTTPRedirect, matches
 	if r.Uri == "" && r.PrefixRewrite == "" && r.Authority == "" && r.RedirectPort == nil && r.Scheme == "" {
 		c.refuse(p, nil, "changes nothing: it needs uri, prefixRewrite, authority, scheme, port or derivePort")
 	}
+	if r.Uri == "" && r.PrefixRewrite == "" && r.Authority == "" && r.Scheme == "" && r.RedirectPort != nil && (r.GetPort() == 0 || r.GetPort() == 80) {
+		c.pointless(p, nil, "sends callers back to where they are: of ports this one goes without saying")
+	}
 	switch r.RedirectCode {
 	case 0, 301, 302, 303, 307, 308:
 	default:

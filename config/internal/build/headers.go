@@ -1,7 +1,10 @@
 package build
 
 import (
+	"cmp"
+	"maps"
 	"net/http"
+	"slices"
 
 	networking "istio.io/api/networking/v1alpha3"
 
@@ -9,72 +12,88 @@ import (
 	"github.com/sidecarless/mesh/rewrite"
 )
 
-// levelOf is one level of changes of headers.
-func levelOf(o *networking.Headers_HeaderOperations) (level rewrite.Headers, any bool) {
-	if o == nil || len(o.Set)+len(o.Add)+len(o.Remove) == 0 {
-		return level, false
-	}
-	lists := func(m map[string]string) http.Header {
-		h := make(http.Header, len(m))
-		for name, value := range m {
-			h[name] = []string{value}
-		}
-		return h
-	}
-	return rewrite.Headers{Set: lists(o.Set), Add: lists(o.Add), Remove: o.Remove}, true
+// A change is what a rule or a destination does to headers.
+type change struct {
+	rewrite.Headers
+	host string // for requests: the host that it sets; empty for none
 }
 
-// levels are the changes of a rule and of one of its destinations in the order in
-// which Envoy makes them: the rule's first when it has a single destination, and
-// the destination's first when it has several.
-func levels(rule *plan.Rule, d *plan.Destination, part func(*networking.Headers) *networking.Headers_HeaderOperations) []rewrite.Headers {
-	var list []rewrite.Headers
-	first, second := part(rule.Route.GetHeaders()), part(d.Headers)
-	if len(rule.Destinations) > 1 {
-		first, second = second, first
-	}
-	for _, o := range []*networking.Headers_HeaderOperations{first, second} {
-		if level, any := levelOf(o); any {
-			list = append(list, level)
+func changeOf(o *networking.Headers_HeaderOperations) change {
+	c := change{Headers: rewrite.Headers{Set: http.Header{}, Add: http.Header{}, Remove: o.GetRemove()}}
+	lists := func(to http.Header, m map[string]string) {
+		for _, name := range slices.Sorted(maps.Keys(m)) {
+			if isAuthority(name) {
+				c.host = m[name]
+			} else {
+				to[http.CanonicalHeaderKey(name)] = []string{m[name]}
+			}
 		}
 	}
-	return list
+	lists(c.Add, o.GetAdd())
+	lists(c.Set, o.GetSet())
+	return c
 }
 
-func requestPart(h *networking.Headers) *networking.Headers_HeaderOperations  { return h.GetRequest() }
-func responsePart(h *networking.Headers) *networking.Headers_HeaderOperations { return h.GetResponse() }
-
-// rewriteOf is what a rule makes of requests on their way to a destination, nil
-// for a copy that goes to none of them.
-func (u *update) rewriteOf(rule *plan.Rule, d *plan.Destination) (layer, error) {
-	c := rewrite.Config{Originals: u.mesh.options.ProxyHeaders}
-	if d != nil {
-		c.Request = levels(rule, d, requestPart)
-	} else if level, any := levelOf(rule.Route.GetHeaders().GetRequest()); any {
-		c.Request = []rewrite.Headers{level}
+// and is c and a later change in one: both remove, then both set, where the later
+// one wins, then both add.
+func (c change) and(later change) change {
+	one := change{host: cmp.Or(c.host, later.host), Headers: rewrite.Headers{
+		Set: maps.Clone(c.Set), Add: maps.Clone(c.Add), Remove: slices.Concat(c.Remove, later.Remove),
+	}}
+	for name, value := range later.Set {
+		if value[0] != "" {
+			one.Set[name] = value
+		}
 	}
+	for name, value := range later.Add {
+		one.Add[name] = slices.Concat(one.Add[name], value)
+	}
+	return one
+}
+
+func (c change) levels() []rewrite.Headers {
+	if len(c.Set)+len(c.Add)+len(c.Remove) == 0 {
+		return nil
+	}
+	return []rewrite.Headers{c.Headers}
+}
+
+// onlyOne reports whether a rule names one destination. What that says of headers is
+// then one with what the rule says. Of several destinations the chosen one makes its
+// changes before the rule does, even where the others have no weight.
+func onlyOne(rule *plan.Rule) bool { return len(rule.Route.GetRoute()) <= 1 }
+
+// rewriteOf is what a rule makes of requests on their way to a destination.
+func (u *update) rewriteOf(rule *plan.Rule, d *plan.Destination) ([]layer, error) {
+	own, ofRule := changeOf(d.Headers.GetRequest()), changeOf(rule.Route.GetHeaders().GetRequest())
+	var first rewrite.Config
+	if onlyOne(rule) {
+		ofRule = ofRule.and(own)
+	} else {
+		first.Request, first.Host = own.levels(), own.host
+	}
+	c := rewrite.Config{Originals: u.mesh.options.ProxyHeaders, Request: ofRule.levels(), Host: ofRule.host}
 	if r := rule.Route.GetRewrite(); r != nil {
-		c.Host = r.Authority
-		c.Prefix, c.Path = matchedPrefix(rule.Match), r.Uri
-		if c.Path == "" {
-			c.Prefix = ""
+		c.Host = cmp.Or(r.Authority, c.Host)
+		if r.Uri != "" {
+			c.Prefix, c.Path = matchedPrefix(rule.Match), r.Uri
 		}
 		if regex := r.UriRegexRewrite; regex != nil {
 			c.Regex, c.Substitute = regex.Match, regex.Rewrite
 		}
 	}
-	if c.Host == "" {
-		c.Host = authorityOf(c.Request)
+	var layers []layer
+	for _, c := range [...]rewrite.Config{first, c} {
+		if len(c.Request) == 0 && c.Host == "" && c.Path == "" && c.Regex == "" {
+			continue
+		}
+		w, err := rewrite.New(c)
+		if err != nil {
+			return nil, err
+		}
+		layers = append(layers, w.Transport)
 	}
-	withoutAuthority(c.Request)
-	if len(c.Request) == 0 && c.Host == "" && c.Path == "" && c.Regex == "" {
-		return nil, nil
-	}
-	w, err := rewrite.New(c)
-	if err != nil {
-		return nil, err
-	}
-	return w.Transport, nil
+	return layers, nil
 }
 
 // matchedPrefix is the part of the path that a rewrite replaces: the prefix that
@@ -89,33 +108,6 @@ func matchedPrefix(m *networking.HTTPMatchRequest) string {
 	return ""
 }
 
-// authorityOf is the host that header operations set; the rule's, if it does,
-// before a destination's.
-func authorityOf(levels []rewrite.Headers) string {
-	for _, l := range levels {
-		for _, h := range []http.Header{l.Set, l.Add} {
-			for name, v := range h {
-				if isAuthority(name) {
-					return v[0]
-				}
-			}
-		}
-	}
-	return ""
-}
-
-func withoutAuthority(levels []rewrite.Headers) {
-	for _, l := range levels {
-		for _, h := range []http.Header{l.Set, l.Add} {
-			for name := range h {
-				if isAuthority(name) {
-					delete(h, name)
-				}
-			}
-		}
-	}
-}
-
 func isAuthority(name string) bool {
 	return http.CanonicalHeaderKey(name) == "Host" || name == ":authority"
 }
@@ -123,26 +115,24 @@ func isAuthority(name string) bool {
 // answers is what a rule makes of answers, its own and those of servers; with a
 // single destination also what belongs to that.
 func answers(rule *plan.Rule) (layer, error) {
-	var list []rewrite.Headers
-	if len(rule.Destinations) == 1 {
-		list = levels(rule, &rule.Destinations[0], responsePart)
-	} else if level, any := levelOf(rule.Route.GetHeaders().GetResponse()); any {
-		list = append(list, level)
+	c := changeOf(rule.Route.GetHeaders().GetResponse())
+	if onlyOne(rule) && len(rule.Destinations) == 1 {
+		c = c.and(changeOf(rule.Destinations[0].Headers.GetResponse()))
 	}
-	return answerLayer(list)
+	return answerLayer(c)
 }
 
 // branchAnswers is what one of several destinations makes of its answers.
 func branchAnswers(rule *plan.Rule, d *plan.Destination) (layer, error) {
-	level, any := levelOf(d.Headers.GetResponse())
-	if !any || len(rule.Destinations) == 1 {
+	if onlyOne(rule) {
 		return nil, nil
 	}
-	return answerLayer([]rewrite.Headers{level})
+	return answerLayer(changeOf(d.Headers.GetResponse()))
 }
 
-func answerLayer(list []rewrite.Headers) (layer, error) {
-	if len(list) == 0 {
+func answerLayer(c change) (layer, error) {
+	list := c.levels()
+	if list == nil {
 		return nil, nil
 	}
 	w, err := rewrite.New(rewrite.Config{Response: list})

@@ -1,6 +1,7 @@
 package build
 
 import (
+	"cmp"
 	"context"
 	"net"
 	"net/http"
@@ -20,8 +21,8 @@ const (
 	maxCopies     = 1024
 )
 
-// copies are the layers that send copies of a rule's requests. The copy is what a
-// destination would get by the rule alone.
+// copies are the layers that send copies of a rule's requests, as they are when they
+// go to the destination.
 func (u *update) copies(rule *plan.Rule) ([]layer, error) {
 	var layers []layer
 	for i := range rule.Mirrors {
@@ -30,12 +31,8 @@ func (u *update) copies(rule *plan.Rule) ([]layer, error) {
 		if share == 0 || to == nil {
 			continue
 		}
-		onRequest, err := u.rewriteOf(rule, nil)
-		if err != nil {
-			return nil, err
-		}
 		c := mirror.Config{
-			Name: to.name, To: mesh.Chain(onRequest)(to), Share: share,
+			Name: to.name, To: to, Share: share,
 			Timeout: rule.Route.GetTimeout().AsDuration(), MaxBody: maxCopiedBody, MaxCopies: maxCopies,
 			Rand: u.mesh.options.Rand, Logger: u.mesh.options.Logger,
 		}
@@ -52,12 +49,10 @@ func (u *update) copies(rule *plan.Rule) ([]layer, error) {
 	return layers, nil
 }
 
-// tellOfCopy gives a copy the headers that the first attempt gets.
+// tellOfCopy gives a copy the headers that a sidecar's has: the bound is that of the
+// request, and that of a try where the request has none.
 func tellOfCopy(rule *plan.Rule) func(*http.Request) {
-	bound := rule.Route.GetTimeout().AsDuration()
-	if perTry := rule.Route.GetRetries().GetPerTryTimeout().AsDuration(); perTry > 0 && (bound == 0 || perTry < bound) {
-		bound = perTry
-	}
+	bound := cmp.Or(rule.Route.GetTimeout().AsDuration(), rule.Route.GetRetries().GetPerTryTimeout().AsDuration())
 	return func(r *http.Request) {
 		r.Header["X-Envoy-Attempt-Count"] = []string{"1"}
 		if bound > 0 {

@@ -2,6 +2,7 @@ package build
 
 import (
 	"net/http"
+	"slices"
 
 	"github.com/sidecarless/mesh"
 	"github.com/sidecarless/mesh/config/internal/plan"
@@ -29,15 +30,20 @@ func (u *update) rule(rule *plan.Rule) (http.RoundTripper, error) {
 	}
 	onAnswers, err := answers(rule)
 	l.Include("spec.http.headers.response", err)
-	onOrigins, err := cors(rule)
-	l.Include("spec.http.corsPolicy", err)
+	var onOrigins layer
+	if rule.Route.GetRedirect() == nil && rule.Route.GetDirectResponse() == nil { // for which it has no effect
+		onOrigins, err = cors(rule)
+		l.Include("spec.http.corsPolicy", err)
+	}
 	layers := []layer{nil, onAnswers, nil, nil, onOrigins}
 	if !u.mesh.options.FaultsInside {
 		layers[3], err = u.faults(rule)
 		l.Include("spec.http.fault", err)
 	}
-	if len(rule.Destinations) == 1 && (rule.Route.GetFault() != nil || rule.Route.GetCorsPolicy() != nil) {
-		layers[0] = named(rule.Destinations[0].Cluster.String()).layer
+	if len(rule.Destinations) == 1 && (rule.Route.GetFault() != nil || onOrigins != nil) {
+		if to := rule.Destinations[0].Cluster; u.clusters[to] != nil {
+			layers[0] = named(to.String()).layer
+		}
 	}
 	if onAnswers != nil {
 		layers[2] = mesh.ErrorsAsResponses
@@ -72,7 +78,11 @@ func (u *update) routed(rule *plan.Rule) (http.RoundTripper, error) {
 	if err != nil {
 		return nil, err
 	}
-	last, err := u.destinations(rule)
+	copies, err := u.copies(rule)
+	if err != nil {
+		return nil, err
+	}
+	last, err := u.destinations(rule, copies)
 	if err != nil {
 		return nil, err
 	}
@@ -80,19 +90,15 @@ func (u *update) routed(rule *plan.Rule) (http.RoundTripper, error) {
 	if err != nil {
 		return nil, err
 	}
-	copies, err := u.copies(rule)
-	if err != nil {
-		return nil, err
-	}
-	return mesh.Chain(append(copies, bound.Transport, hash)...)(last), nil
+	return mesh.Chain(bound.Transport, hash)(last), nil
 }
 
 // destinations is the split of a rule.
-func (u *update) destinations(rule *plan.Rule) (http.RoundTripper, error) {
+func (u *update) destinations(rule *plan.Rule, copies []layer) (http.RoundTripper, error) {
 	var branches []split.ClientBranch
 	for i := range rule.Destinations {
 		d := &rule.Destinations[i]
-		value, err := u.branch(rule, d)
+		value, err := u.branch(rule, d, copies)
 		if err != nil {
 			return nil, err
 		}
@@ -108,9 +114,9 @@ func (u *update) destinations(rule *plan.Rule) (http.RoundTripper, error) {
 	return split.Transport(s, nil), nil
 }
 
-// branch is what a request to one destination meets: changes, retries, and the
-// cluster.
-func (u *update) branch(rule *plan.Rule, d *plan.Destination) (http.RoundTripper, error) {
+// branch is what a request to one destination meets: changes, copies, retries, and
+// the cluster. Of a request to a destination that is not there are no copies.
+func (u *update) branch(rule *plan.Rule, d *plan.Destination, copies []layer) (http.RoundTripper, error) {
 	to := u.clusters[d.Cluster]
 	if to == nil {
 		return missing{d.Cluster.String()}, nil
@@ -125,16 +131,18 @@ func (u *update) branch(rule *plan.Rule, d *plan.Destination) (http.RoundTripper
 	if policy == nil {
 		return nil, l.Err()
 	}
-	layers := []layer{onAnswer, nil, onRequest, policy.Transport, nil, nil}
+	var layers []layer
 	if onAnswer != nil {
-		layers[1] = mesh.ErrorsAsResponses
+		layers = append(layers, onAnswer, mesh.ErrorsAsResponses)
 	}
+	layers = append(slices.Concat(layers, onRequest, copies), policy.Transport)
 	if u.mesh.options.ProxyHeaders {
-		layers[4] = timeout.Announce
+		layers = append(layers, timeout.Announce)
 	}
 	if u.mesh.options.FaultsInside {
-		layers[5], err = u.faults(rule)
+		faults, err := u.faults(rule)
 		l.Include("spec.http.fault", err)
+		layers = append(layers, faults)
 	}
 	if err := l.Err(); err != nil {
 		return nil, err
