@@ -42,7 +42,8 @@ type GatewayConfig struct {
 	// where Credentials is nil.
 	CredentialDir string
 
-	// Identity serves TLS in mode ISTIO_MUTUAL, which is refused without one.
+	// Identity serves TLS in mode ISTIO_MUTUAL, and is shown to destinations whose TLS
+	// mode that is. Both are refused without one.
 	Identity *mtls.Identity
 
 	// Providers, Tokens and TrustedHops are for AuthorizationPolicies and
@@ -109,9 +110,9 @@ func NewGateway(c *Config, gc GatewayConfig) (*Gateway, error) {
 		return nil, err
 	}
 	m, err := build.New(c.world(), build.Options{
-		Client:  gc.Workload.client(),
-		Gateway: &build.Gateway{Name: gc.Gateway, Credential: gc.credential(), Identity: gc.Identity},
-		Dial:    gc.Dial, Sink: access.Join(gc.Sinks...), ProxyHeaders: true, Attempt: gc.Attempt, MeshAttempt: gc.MeshAttempt,
+		Client:   gc.Workload.client(),
+		Gateway:  &build.Gateway{Name: gc.Gateway, Credential: gc.credential(), Identity: gc.Identity},
+		Identity: gc.Identity, Dial: gc.Dial, Sink: access.Join(gc.Sinks...), ProxyHeaders: true, Attempt: gc.Attempt, MeshAttempt: gc.MeshAttempt,
 		Rand: gc.Rand, Logger: gc.Logger,
 	})
 	if err != nil {
