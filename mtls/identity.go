@@ -18,8 +18,9 @@ import (
 type Config struct {
 	CertFile, KeyFile string // PEM: the chain with the workload's certificate first, and its key
 	RootsFile         string // PEM: the roots that the mesh trusts
+	RevokedFile       string // PEM: a list of revoked certificates (CRL) of each authority in a chain; empty: none is looked at
 
-	// Source stands in place of the three files, such as that of module mesh/spiffe.
+	// Source stands in place of the files, such as that of module mesh/spiffe.
 	Source Source
 
 	// TrustDomain is the one of this mesh; empty is that of the certificate.
@@ -54,14 +55,10 @@ func New(c Config) (*Identity, error) {
 			l.Add(f.field, f.name, "stands beside Source, and only one of them can count")
 		}
 	}
-	if c.TrustDomain != "" && !trustDomain(c.TrustDomain) {
-		l.Add("TrustDomain", c.TrustDomain, "is no trust domain")
+	if c.RevokedFile != "" && c.Source != nil {
+		l.Add("RevokedFile", c.RevokedFile, "stands beside Source, and only one of them can count")
 	}
-	for n, alias := range c.Aliases {
-		if !trustDomain(alias) {
-			l.Add(fmt.Sprintf("Aliases[%d]", n), alias, "is no trust domain")
-		}
-	}
+	c.checkDomains(&l)
 	l.NotNegative("Interval", c.Interval)
 	if err := l.Err(); err != nil {
 		return nil, err
@@ -86,6 +83,17 @@ func New(c Config) (*Identity, error) {
 	}
 	i.now.Store(m)
 	return i, nil
+}
+
+func (c *Config) checkDomains(l *check.List) {
+	if c.TrustDomain != "" && !trustDomain(c.TrustDomain) {
+		l.Add("TrustDomain", c.TrustDomain, "is no trust domain")
+	}
+	for n, alias := range c.Aliases {
+		if !trustDomain(alias) {
+			l.Add(fmt.Sprintf("Aliases[%d]", n), alias, "is no trust domain")
+		}
+	}
 }
 
 // ID is who this workload is.
@@ -118,6 +126,28 @@ func (i *Identity) take(k *Credentials) error {
 	}
 	i.now.Store(m)
 	i.config.Logger.Info("mtls: new certificate", "id", m.id.String(), "until", m.Certificate.Leaf.NotAfter)
+	return nil
+}
+
+// SetTrustDomains changes [Config].TrustDomain and Aliases, as when the mesh is told
+// new ones: for connections that are made from now on, and for requests on those that
+// are open. With an error nothing changes.
+func (i *Identity) SetTrustDomains(own string, aliases ...string) error {
+	i.update.Lock()
+	defer i.update.Unlock()
+	c := i.config
+	c.TrustDomain, c.Aliases = own, slices.Clone(aliases)
+	l := check.List{Prefix: "mtls"}
+	c.checkDomains(&l)
+	if err := l.Err(); err != nil {
+		return err
+	}
+	m, err := compile(&c, i.now.Load().Credentials)
+	if err != nil {
+		return err
+	}
+	i.config.TrustDomain, i.config.Aliases = c.TrustDomain, c.Aliases
+	i.now.Store(m)
 	return nil
 }
 

@@ -1,7 +1,6 @@
 package mtls_test
 
 import (
-	"crypto/tls"
 	"errors"
 	"io"
 	"net"
@@ -138,29 +137,3 @@ func (p *pipes) Accept() (net.Conn, error) {
 
 func (p *pipes) Close() error   { close(p.closed); return nil }
 func (p *pipes) Addr() net.Addr { return &net.TCPAddr{} }
-
-// A handshake costs what crypto/tls takes for it.
-func BenchmarkHandshake(b *testing.B) {
-	ca := certtest.NewCA()
-	server, caller := newWorkload(b, ca, reviewsID), newWorkload(b, ca, frontendID)
-	pair := issue(b, ca, frontendID)
-	for name, c := range map[string]*tls.Config{
-		"workload":   caller.Client(server.ID()),
-		"crypto/tls": {Certificates: []tls.Certificate{pair}, InsecureSkipVerify: true},
-	} {
-		b.Run(name, func(b *testing.B) {
-			for b.Loop() {
-				near, far := net.Pipe()
-				s := tls.Server(far, server.Server())
-				done := make(chan struct{})
-				go func() { defer close(done); s.Handshake() }() //nolint:errcheck // the client tells
-				cl := tls.Client(near, c)
-				if err := cl.Handshake(); err != nil {
-					b.Fatal(err)
-				}
-				<-done
-				near.Close()
-			}
-		})
-	}
-}

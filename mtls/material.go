@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/sidecarless/mesh/internal/check"
+	"github.com/sidecarless/mesh/internal/revocation"
 )
 
 // material is made of what a Source gave at one time, and is good.
@@ -73,7 +74,8 @@ func (m *material) same(o *material) bool {
 	return slices.EqualFunc(m.Certificate.Certificate, o.Certificate.Certificate, bytes.Equal) &&
 		maps.EqualFunc(m.Roots, o.Roots, func(a, b []*x509.Certificate) bool {
 			return slices.EqualFunc(a, b, (*x509.Certificate).Equal)
-		})
+		}) &&
+		slices.EqualFunc(m.Revoked, o.Revoked, func(a, b *x509.RevocationList) bool { return bytes.Equal(a.Raw, b.Raw) })
 }
 
 // serverConfig is for the connections that are made while m is in force.
@@ -93,7 +95,7 @@ func (m *material) serverConfig() *tls.Config {
 		VerifyConnection: func(s tls.ConnectionState) error {
 			// A session can be older than these roots, and one that signs for a trust
 			// domain signs for no other.
-			if s.DidResume || len(m.roots) > 1 || m.roots[""] == nil {
+			if s.DidResume || len(m.roots) > 1 || m.roots[""] == nil || len(m.Revoked) > 0 {
 				_, err := m.verify(s, x509.ExtKeyUsageClientAuth)
 				return err
 			}
@@ -113,11 +115,14 @@ func (m *material) verify(s tls.ConnectionState, use x509.ExtKeyUsage) (ID, erro
 	if err != nil {
 		return ID{}, err
 	}
-	_, err = s.PeerCertificates[0].Verify(x509.VerifyOptions{
+	chains, err := s.PeerCertificates[0].Verify(x509.VerifyOptions{
 		Roots: m.rootsOf(id.TrustDomain), Intermediates: poolOf(s.PeerCertificates[1:]), KeyUsages: []x509.ExtKeyUsage{use},
 	})
 	if err != nil {
 		return ID{}, &tls.CertificateVerificationError{UnverifiedCertificates: s.PeerCertificates, Err: err}
+	}
+	if err := revocation.Lists(m.Revoked).Check(chains, time.Now()); err != nil {
+		return ID{}, fmt.Errorf("mtls: %w", err)
 	}
 	return id, nil
 }

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/sidecarless/mesh/internal/check"
+	"github.com/sidecarless/mesh/internal/revocation"
 )
 
 // A Source is where an [Identity] comes from if not from files.
@@ -35,18 +36,23 @@ type Credentials struct {
 	// Roots sign the workloads of a trust domain, which is their key in the map;
 	// those under "" sign for each trust domain that has none of its own.
 	Roots map[string][]*x509.Certificate
+
+	// Revoked are lists of certificates that are not good any more. If there are any,
+	// each authority in a chain must have one that is in time.
+	Revoked []*x509.RevocationList
 }
 
-// files are a Source of three files.
+// files are a Source of files, of which the last may be missing.
 type files struct {
 	names    [3]file
+	revoked  string
 	interval time.Duration
 }
 
 type file struct{ field, name string }
 
 func (c *Config) files() files {
-	return files{[3]file{{"CertFile", c.CertFile}, {"KeyFile", c.KeyFile}, {"RootsFile", c.RootsFile}}, c.Interval}
+	return files{[3]file{{"CertFile", c.CertFile}, {"KeyFile", c.KeyFile}, {"RootsFile", c.RootsFile}}, c.RevokedFile, c.Interval}
 }
 
 // Read implements Source. It reports every problem with the files.
@@ -72,6 +78,14 @@ func (f files) Read() (*Credentials, error) {
 		l.Add("RootsFile", f.names[2].name, "%v", err)
 	}
 	c.Roots = map[string][]*x509.Certificate{"": roots}
+	if f.revoked != "" {
+		text, err := os.ReadFile(f.revoked)
+		if err != nil {
+			l.Add("RevokedFile", f.revoked, "cannot be read: %v", err)
+		} else if c.Revoked, err = revocation.Parse(text); err != nil {
+			l.Add("RevokedFile", f.revoked, "%v", err)
+		}
+	}
 	return c, l.Err()
 }
 

@@ -33,7 +33,7 @@ func (ca *CA) Sub(change ...func(*x509.Certificate)) *CA { return newCA(ca, chan
 func newCA(parent *CA, change []func(*x509.Certificate)) *CA {
 	template := &x509.Certificate{
 		Subject: pkix.Name{Organization: []string{"cluster.local"}}, IsCA: true, BasicConstraintsValid: true,
-		KeyUsage: x509.KeyUsageCertSign,
+		KeyUsage: x509.KeyUsageCertSign | x509.KeyUsageCRLSign,
 	}
 	ca := new(CA)
 	ca.cert, ca.key = sign(parent, template, change)
@@ -58,6 +58,29 @@ func (ca *CA) Issue(id string, change ...func(*x509.Certificate)) (certPEM, keyP
 		panic(err)
 	}
 	return encode("CERTIFICATE", cert.Raw), encode("PRIVATE KEY", der)
+}
+
+// Revoke makes a list of revoked certificates, as PEM, of those given as PEM. A
+// change to it is made before it is signed.
+func (ca *CA) Revoke(certs [][]byte, change ...func(*x509.RevocationList)) []byte {
+	now := time.Now()
+	list := &x509.RevocationList{Number: big.NewInt(now.UnixNano()), ThisUpdate: now.Add(-time.Hour), NextUpdate: now.Add(time.Hour)}
+	for _, text := range certs {
+		block, _ := pem.Decode(text)
+		cert, err := x509.ParseCertificate(block.Bytes)
+		if err != nil {
+			panic(err)
+		}
+		list.RevokedCertificateEntries = append(list.RevokedCertificateEntries, x509.RevocationListEntry{SerialNumber: cert.SerialNumber, RevocationTime: now})
+	}
+	for _, f := range change {
+		f(list)
+	}
+	der, err := x509.CreateRevocationList(rand.Reader, list, ca.cert, ca.key)
+	if err != nil {
+		panic(err)
+	}
+	return encode("X509 CRL", der)
 }
 
 // Write makes a certificate and writes it, its key and the root into files of dir,
