@@ -11,7 +11,7 @@ func TestBadObjects(t *testing.T) {
 			name: "a misspelt kind",
 			doc:  strings.Replace(rule(""), "VirtualService", "VirtualServise", 1),
 			want: []string{
-				`mesh.yaml:1: VirtualServise shop/reviews: kind: Istio has no kind of this name; did you mean VirtualService?`,
+				`mesh.yaml:1: VirtualServise shop/reviews: kind: there is no such kind in networking.istio.io; did you mean VirtualService?`,
 			},
 		},
 		{

@@ -14,11 +14,11 @@ type kind struct {
 	group    string
 	versions []string
 
-	// How an object of it is read: as a message of Istio's API, or as one of
-	// Kubernetes' own kinds. Neither: the object is passed over.
-	message    func() proto.Message
-	check      func(*checker)
-	kubernetes func(*decoder, *manifest.Mapping) any
+	// How an object of it is read: as a message of Istio's API, or by a function of
+	// its own. Neither: the object is passed over.
+	message func() proto.Message
+	check   func(*checker)
+	read    func(*decoder, *manifest.Mapping) any
 
 	// What is said of an object that is passed over, or read in part.
 	note  string
@@ -48,6 +48,7 @@ const (
 	extensionsGroup = "extensions.istio.io"
 	telemetryGroup  = "telemetry.istio.io"
 	meshGroup       = "mesh.istio.io"
+	ownGroup        = "mesh.sidecarless.dev" // of kinds that are this library's own
 )
 
 var (
@@ -74,6 +75,8 @@ var kinds = map[string]kind{
 
 	"MeshConfig": istioKind(meshGroup, alphaVersion, checkMeshConfig),
 
+	"RateLimit": {group: ownGroup, versions: alphaVersion, read: readRateLimit},
+
 	"EnvoyFilter":      passedOver(networkingGroup, []string{"v1alpha3"}, CodeUnsupported, Error, notInProcess),
 	"ProxyConfig":      passedOver(networkingGroup, []string{"v1beta1", "v1"}, CodeUnsupported, Error, notInProcess),
 	"WasmPlugin":       passedOver(extensionsGroup, alphaVersion, CodeUnsupported, Error, notInProcess),
@@ -81,19 +84,19 @@ var kinds = map[string]kind{
 	"Telemetry":        passedOver(telemetryGroup, []string{"v1", "v1alpha1"}, CodeSkipped, Warning, "is skipped: telemetry is configured in Go"),
 	"WorkloadGroup":    passedOver(networkingGroup, networkingVersions, CodeSkipped, Info, "is skipped: it only serves to register workloads"),
 
-	"Service":       {group: "", versions: []string{"v1"}, kubernetes: readService},
-	"EndpointSlice": {group: "discovery.k8s.io", versions: []string{"v1", "v1beta1"}, kubernetes: readEndpointSlice},
-	"Namespace":     {group: "", versions: []string{"v1"}, kubernetes: readNamespace},
-	"Pod":           {group: "", versions: []string{"v1"}, kubernetes: readPod},
-	"Node":          {group: "", versions: []string{"v1"}, kubernetes: readNode},
-	"Secret":        {group: "", versions: []string{"v1"}, kubernetes: readSecret},
-	"ConfigMap":     {group: "", versions: []string{"v1"}, kubernetes: readConfigMap},
-	"Deployment":    {group: "apps", versions: []string{"v1"}, kubernetes: readWorkload},
-	"StatefulSet":   {group: "apps", versions: []string{"v1"}, kubernetes: readWorkload},
-	"DaemonSet":     {group: "apps", versions: []string{"v1"}, kubernetes: readWorkload},
-	"ReplicaSet":    {group: "apps", versions: []string{"v1"}, kubernetes: readWorkload},
+	"Service":       {group: "", versions: []string{"v1"}, read: readService},
+	"EndpointSlice": {group: "discovery.k8s.io", versions: []string{"v1", "v1beta1"}, read: readEndpointSlice},
+	"Namespace":     {group: "", versions: []string{"v1"}, read: readNamespace},
+	"Pod":           {group: "", versions: []string{"v1"}, read: readPod},
+	"Node":          {group: "", versions: []string{"v1"}, read: readNode},
+	"Secret":        {group: "", versions: []string{"v1"}, read: readSecret},
+	"ConfigMap":     {group: "", versions: []string{"v1"}, read: readConfigMap},
+	"Deployment":    {group: "apps", versions: []string{"v1"}, read: readWorkload},
+	"StatefulSet":   {group: "apps", versions: []string{"v1"}, read: readWorkload},
+	"DaemonSet":     {group: "apps", versions: []string{"v1"}, read: readWorkload},
+	"ReplicaSet":    {group: "apps", versions: []string{"v1"}, read: readWorkload},
 
-	"CustomResourceDefinition": {group: "apiextensions.k8s.io", versions: []string{"v1", "v1beta1"}, kubernetes: readDefinition},
+	"CustomResourceDefinition": {group: "apiextensions.k8s.io", versions: []string{"v1", "v1beta1"}, read: readDefinition},
 }
 
 // sidecarKind is read for its outboundTrafficPolicy alone.
@@ -119,11 +122,11 @@ func kindFor(apiVersion, name string) (k kind, reason string, level Level) {
 		return k, "", ""
 	case known && k.group == group:
 		return kind{}, "apiVersion: there is no version " + version + " of this kind; there are " + manifest.List(k.versions, "and"), Error
-	case isIstioGroup(group):
+	case isIstioGroup(group), group == ownGroup:
 		if known {
 			return kind{}, "apiVersion: this kind is of the group " + groupName(k.group) + ", not " + group, Error
 		}
-		return kind{}, "kind: Istio has no kind of this name" + manifest.DidYouMean(manifest.Nearest(name, istioNames(group))), Error
+		return kind{}, "kind: there is no such kind in " + group + manifest.DidYouMean(manifest.Nearest(name, namesIn(group))), Error
 	case known && group == "" && isIstioGroup(k.group):
 		return kind{}, "apiVersion: this kind is of the group " + groupName(k.group) + "; write " + k.group + "/" + k.versions[0], Error
 	}
@@ -139,8 +142,8 @@ func groupName(group string) string {
 	return group
 }
 
-// istioNames are the names of the kinds in a group of Istio's.
-func istioNames(group string) []string {
+// namesIn are the names of the kinds in a group.
+func namesIn(group string) []string {
 	var names []string
 	for name, k := range kinds {
 		if k.group == group {

@@ -57,8 +57,8 @@ func (l *loader) byKind(d *decoder, all *manifest.Mapping) {
 		}
 		d.add(code, level, nil, nil, "%s", reason)
 		return
-	case k.kubernetes != nil:
-		res.Spec = k.kubernetes(d, all)
+	case k.read != nil:
+		res.Spec = k.read(d, all)
 	case k.message == nil:
 		l.passOver(d, k)
 		return

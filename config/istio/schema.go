@@ -10,9 +10,9 @@ import (
 	"github.com/sidecarless/mesh/config/internal/manifest"
 )
 
-// A limit is what the schema of a kind asks of a field beyond its type. Zero
+// A fieldLimit is what the schema of a kind asks of a field beyond its type. Zero
 // members ask nothing.
-type limit struct {
+type fieldLimit struct {
 	field     string // its name in YAML
 	required  bool
 	minItems  int // of a list or map
@@ -28,12 +28,12 @@ var (
 	groupForm     = regexp.MustCompile(`^$|^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$`)
 	kindForm      = regexp.MustCompile(`^[a-zA-Z]([-a-zA-Z0-9]*[a-zA-Z0-9])?$`)
 	plainNameForm = regexp.MustCompile(`^[-_A-Za-z0-9]+$`)
-	needsTarget   = []limit{{field: "destination", required: true}}
+	needsTarget   = []fieldLimit{{field: "destination", required: true}}
 )
 
 // limits are those of Istio's schemas, by message. Durations, hosts and ports
 // are left to the checks of each kind, which ask more of them.
-var limits = map[protoreflect.FullName][]limit{
+var limits = map[protoreflect.FullName][]fieldLimit{
 	"istio.networking.v1alpha3.Destination":          {{field: "host", required: true}},
 	"istio.networking.v1alpha3.HTTPRouteDestination": needsTarget,
 	"istio.networking.v1alpha3.RouteDestination":     needsTarget,
@@ -165,7 +165,7 @@ func (d *decoder) schema(p *manifest.Path, entries *manifest.Mapping, m protoref
 	}
 }
 
-func (d *decoder) limit(p *manifest.Path, l limit, fd protoreflect.FieldDescriptor, v protoreflect.Value) {
+func (d *decoder) limit(p *manifest.Path, l fieldLimit, fd protoreflect.FieldDescriptor, v protoreflect.Value) {
 	switch {
 	case fd.IsList():
 		d.size(p, l, v.List().Len())
@@ -183,7 +183,7 @@ func (d *decoder) limit(p *manifest.Path, l limit, fd protoreflect.FieldDescript
 	}
 }
 
-func (d *decoder) size(p *manifest.Path, l limit, n int) {
+func (d *decoder) size(p *manifest.Path, l fieldLimit, n int) {
 	switch {
 	case n < l.minItems:
 		d.refuse(p, nil, "needs at least %d %s", l.minItems, plural(l.minItems, "entry", "entries"))
@@ -192,7 +192,7 @@ func (d *decoder) size(p *manifest.Path, l limit, n int) {
 	}
 }
 
-func (d *decoder) one(p *manifest.Path, l limit, v protoreflect.Value) {
+func (d *decoder) one(p *manifest.Path, l fieldLimit, v protoreflect.Value) {
 	switch v := v.Interface().(type) {
 	case string:
 		n := utf8.RuneCountInString(v)
@@ -215,7 +215,7 @@ func (d *decoder) one(p *manifest.Path, l limit, v protoreflect.Value) {
 	}
 }
 
-func (d *decoder) bounds(p *manifest.Path, l limit, v float64) {
+func (d *decoder) bounds(p *manifest.Path, l fieldLimit, v float64) {
 	switch {
 	case v < float64(l.least):
 		d.refuse(p, bare(fmt.Sprint(v)), "must be at least %d", l.least)

@@ -66,7 +66,7 @@ func (r *Reader) decodeStruct(p *Path, n *yaml.Node, v reflect.Value) {
 		}
 		names := fieldNames(v.Type())
 		hint := DidYouMean(Nearest(e.Key, names))
-		if hint == "" && len(names) <= 16 {
+		if hint == "" && len(names) > 0 && len(names) <= 16 {
 			slices.Sort(names)
 			hint = "; there are " + List(names, "and")
 		}

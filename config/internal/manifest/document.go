@@ -37,6 +37,26 @@ func Split(file string, data []byte) []Document {
 	}
 }
 
+// lastDocument is where the last document of a file begins of which data is the
+// beginning, and up to where that is certain. It goes on from what it found in less
+// of the file.
+func lastDocument(data []byte, last, seen int) (int, int) {
+	for {
+		next := bytes.Index(data[seen:], []byte("\n---"))
+		if next < 0 {
+			return last, max(seen, len(data)-len("\n--"))
+		}
+		at := seen + next + 1
+		if at+3 == len(data) {
+			return last, at - 1 // what follows decides
+		}
+		if isMarker(data[at:]) {
+			last = at
+		}
+		seen = at
+	}
+}
+
 // isMarker tells whether three dashes begin a document.
 func isMarker(data []byte) bool {
 	return len(data) == 3 || strings.IndexByte(" \t\r\n", data[3]) >= 0
@@ -61,7 +81,7 @@ const maxDocument = 3 << 20
 // none. An empty document has none and no reason.
 func (d *Document) Objects() (objects []Object, line int, reason string) {
 	if len(d.Text) > maxDocument {
-		return nil, 1, fmt.Sprintf("the document has %d MiB; an API server takes at most %d MiB", len(d.Text)>>20, maxDocument>>20)
+		return nil, 1, fmt.Sprintf("the document is larger than %d MiB, which is all that an API server takes; it and what follows are not read", maxDocument>>20)
 	}
 	root, err := d.Parse()
 	switch {

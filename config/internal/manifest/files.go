@@ -8,6 +8,7 @@ import (
 	"os"
 	slashed "path"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -98,21 +99,43 @@ func isConfigFile(name string) bool {
 
 func (f Files) missing(name string, err error) { f.Missing(name, "cannot be read: "+err.Error()) }
 
-// Read reads the documents of one file.
+// Read reads the documents of one file, up to one that is too large.
 func (f Files) Read(name string, r io.Reader) {
-	var buf bytes.Buffer
-	buf.Grow(sizeOf(r) + bytes.MinRead)
-	_, err := buf.ReadFrom(io.LimitReader(r, maxFile+1))
-	data := buf.Bytes()
-	if err == nil && len(data) > maxFile {
-		err = fmt.Errorf("is larger than %d MiB", maxFile>>20)
-	}
+	data, err := contents(r)
 	if err != nil {
 		f.missing(name, err)
 		return
 	}
 	for _, doc := range Split(name, data) {
 		f.Document(doc)
+	}
+}
+
+// enough of a document tells that it is too large, also behind a byte order mark.
+const enough = maxDocument + 1 + len("\ufeff")
+
+// contents are those of a file, up to where its first document becomes too large
+// for [Document.Objects]: what is refused need not be read.
+func contents(r io.Reader) ([]byte, error) {
+	data := make([]byte, 0, min(sizeOf(r), maxDocument)+bytes.MinRead)
+	last, seen := 0, 0 // where the last document begins, and up to where that is known
+	for {
+		if len(data) == cap(data) {
+			data = slices.Grow(data, bytes.MinRead)
+		}
+		n, err := r.Read(data[len(data):cap(data)])
+		data = data[:len(data)+n]
+		last, seen = lastDocument(data, last, seen)
+		switch {
+		case len(data)-last > enough:
+			return data[:last+enough], nil
+		case len(data) > maxFile:
+			return nil, fmt.Errorf("is larger than %d MiB", maxFile>>20)
+		case err == io.EOF:
+			return data, nil
+		case err != nil:
+			return nil, err
+		}
 	}
 }
 
