@@ -39,19 +39,20 @@ func (t attempts) RoundTrip(r *http.Request) (*http.Response, error) {
 		try.Begin() // where no balancer has done so
 	}
 	out := flow.OwnHeader(r)
-	if t.tracer == nil && t.metrics == nil {
-		t.propagator.inject(r.Context(), out.Header)
+	ctx := r.Context()
+	spans := t.tracer != nil && !ignored(ctx)
+	if !spans && t.metrics == nil {
+		t.propagator.inject(ctx, out.Header)
 		return t.send(out, r)
 	}
-	a := &attempt{metrics: t.metrics, try: try, request: r.Context(), method: methodOf(r), place: placeOf(r)}
-	ctx := r.Context()
-	if t.tracer != nil {
+	a := &attempt{metrics: t.metrics, try: try, request: ctx, method: methodOf(r), place: placeOf(r), start: time.Now()}
+	if spans {
 		ctx = t.attempt(a, r)
 		if a.span.IsRecording() {
 			out = out.WithContext(ctx) // for layers inside that ask for the span
 		}
 	}
-	a.ctx, a.start = ctx, time.Now()
+	a.ctx = ctx
 	t.propagator.inject(ctx, out.Header)
 	res, err := t.send(out, r)
 	if err != nil {
@@ -76,10 +77,17 @@ func (t attempts) send(out, r *http.Request) (*http.Response, error) {
 	return res, err
 }
 
+// ignored reports whether the span of the request itself is not recorded. Those of
+// its attempts would not be either.
+func ignored(ctx context.Context) bool {
+	span := trace.SpanFromContext(ctx)
+	s := span.SpanContext()
+	return s.IsValid() && !s.IsRemote() && !s.IsSampled() && !span.IsRecording()
+}
+
 // attempt begins the span of an attempt.
 func (t *Telemetry) attempt(a *attempt, r *http.Request) context.Context {
-	room := [16]attribute.KeyValue{}
-	attrs := appendMethod(room[:0], a.method, r)
+	attrs := appendMethod(make([]attribute.KeyValue, 0, 12), a.method, r)
 	attrs = appendPlace(attrs, a.place, r.URL)
 	if try := a.try; try != nil {
 		attrs = append(attrs, keyAttempt.Int(int(try.N)))
@@ -110,7 +118,7 @@ type attempt struct {
 	try     *flow.Try       // nil without a record
 	request context.Context // of the attempt, without its span
 	ctx     context.Context // with it
-	span    trace.Span      // nil where there are none
+	span    trace.Span      // nil where there is none
 	start   time.Time
 	method  string
 	place   place

@@ -18,7 +18,8 @@ import (
 
 // Transport is a client layer around requests: each is an INTERNAL span, in which
 // the attempts of [Telemetry.Attempt] are. It belongs outside of all other layers,
-// but for the log of access, which may stand on either side.
+// but for the log of access, which may stand on either side. It is [Telemetry.Attempt]
+// inside that tells servers of the trace.
 func (t *Telemetry) Transport(next http.RoundTripper) http.RoundTripper {
 	if t == nil {
 		return next
@@ -36,7 +37,10 @@ func (t transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	f, out := flow.Ensure(r)
 	out = flow.OwnHeader(out)
 	id := t.carry(f.Context, out.Header)
-	c := t.begin(f, out, id)
+	var c *call
+	if t.tracer != nil {
+		c = t.begin(f, out, id)
+	}
 	res, err := t.next.RoundTrip(out)
 	if res != nil && res.Request == out {
 		res.Request = r
@@ -71,28 +75,21 @@ func (c *call) Value(key any) any {
 	return c.Context.Value(key)
 }
 
-// begin begins the span of a request, and writes it into the header for the case
-// that no attempt has one of its own. It is nil where there are no spans.
+// begin begins the span of a request.
 func (t *Telemetry) begin(f *flow.Flow, r *http.Request, id string) *call {
 	ctx := f.Context
 	if !trace.SpanContextFromContext(ctx).IsValid() {
 		// A proxy's request may have its trace in headers alone.
 		ctx = t.propagator.extract(ctx, r.Header)
 	}
-	if t.tracer == nil {
-		t.propagator.inject(ctx, r.Header)
-		return nil
-	}
 	c := &call{flow: f}
-	room := [8]attribute.KeyValue{}
-	attrs := appendMethod(room[:0], methodOf(r), r)
+	attrs := appendMethod(make([]attribute.KeyValue, 0, 8), methodOf(r), r)
 	attrs = appendPlace(attrs, placeOf(r), r.URL)
 	attrs = append(attrs, keyRequestID.String(id))
 	attrs = append(attrs, t.attributes...)
 	c.Context, c.span = t.tracer.Start(ctx, "mesh", trace.WithTimestamp(f.Start), trace.WithAttributes(attrs...))
 	c.trace = traceOf(c.span)
 	f.Bound(c)
-	t.propagator.inject(c.Context, r.Header)
 	return c
 }
 
@@ -150,8 +147,7 @@ func (c *call) end(failure error) {
 		flags, details = flags.With(mesh.FlagOf(failure)), errorType(failure)
 		fail(span, details, failure)
 	}
-	room := [8]attribute.KeyValue{}
-	attrs := room[:0]
+	attrs := make([]attribute.KeyValue, 0, 8)
 	told := func(key attribute.Key, value string) {
 		if value != "" {
 			attrs = append(attrs, key.String(value))

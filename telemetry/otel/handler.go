@@ -102,9 +102,9 @@ func (s *serving) Value(key any) any {
 func (s *serving) begin() {
 	r := s.request
 	method := methodOf(r)
-	room := [16]attribute.KeyValue{}
-	attrs := appendMethod(room[:0], method, r)
-	attrs = append(attrs, semconv.URLScheme(schemeOf(r)), semconv.URLPath(r.URL.Path), keyRequestID.String(s.id))
+	// What samplers may want to know.
+	attrs := appendMethod(make([]attribute.KeyValue, 0, 10), method, r)
+	attrs = append(attrs, semconv.URLScheme(schemeOf(r)), semconv.URLPath(r.URL.Path))
 	if r.URL.RawQuery != "" {
 		attrs = append(attrs, semconv.URLQuery(redactedQuery(r.URL.RawQuery)))
 	}
@@ -114,10 +114,6 @@ func (s *serving) begin() {
 			attrs = append(attrs, semconv.ServerPort(port))
 		}
 	}
-	if v := protocolOf(r.ProtoMajor, r.ProtoMinor); v != "" {
-		attrs = append(attrs, semconv.NetworkProtocolVersion(v))
-	}
-	attrs = appendPeer(attrs, r.RemoteAddr)
 	if client := clientAddress(r); client != "" {
 		attrs = append(attrs, semconv.ClientAddress(client))
 	}
@@ -191,15 +187,18 @@ func (s *serving) complete() bool {
 
 // tell puts into the span how the request ended.
 func (s *serving) tell(e ending) {
-	f := s.flow
-	room := [8]attribute.KeyValue{}
-	attrs := room[:0]
+	f, r := s.flow, s.request
+	attrs := append(make([]attribute.KeyValue, 0, 12), keyRequestID.String(s.id))
+	attrs = appendPeer(attrs, r.RemoteAddr)
+	if v := protocolOf(r.ProtoMajor, r.ProtoMinor); v != "" {
+		attrs = append(attrs, semconv.NetworkProtocolVersion(v))
+	}
 	if e.status != 0 {
 		attrs = append(attrs, semconv.HTTPResponseStatusCode(e.status))
 	}
 	if e.route != "" {
 		attrs = append(attrs, semconv.HTTPRoute(e.route))
-		s.span.SetName(nameOf(methodOf(s.request)) + " " + e.route)
+		s.span.SetName(nameOf(methodOf(r)) + " " + e.route)
 	}
 	more := noted(f)
 	flags, details := more.Flags, more.Details

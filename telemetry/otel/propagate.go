@@ -22,23 +22,20 @@ const (
 
 // A propagator reads and writes headers.
 type propagator struct {
-	in       propagation.TextMapPropagator
-	out      propagation.TextMapPropagator // nil: in writes as well
-	stale    []string                      // headers that would contradict what is written, if it were not
-	baggages propagation.Baggage
+	custom propagation.TextMapPropagator // in place of all others; may be nil
+	b3     propagation.TextMapPropagator // reads both forms
+	out    propagation.TextMapPropagator
+	stale  []string // headers that would contradict what is written
 }
 
 func propagatorOf(c Config) propagator {
 	if c.Propagator != nil {
-		return propagator{in: c.Propagator}
+		return propagator{custom: c.Propagator}
 	}
 	if c.Inject == 0 {
 		c.Inject = W3C
 	}
-	p := propagator{
-		// The last that finds something wins.
-		in: propagation.NewCompositeTextMapPropagator(b3.New(), propagation.TraceContext{}, propagation.Baggage{}),
-	}
+	p := propagator{b3: b3.New()}
 	var out []propagation.TextMapPropagator
 	if c.Inject&W3C != 0 {
 		out = append(out, propagation.TraceContext{})
@@ -58,19 +55,32 @@ func propagatorOf(c Config) propagator {
 	return p
 }
 
-// extract is ctx with what the headers say.
+// extract is ctx with what the headers say. What comes later wins.
 func (p *propagator) extract(ctx context.Context, h http.Header) context.Context {
-	return p.in.Extract(ctx, propagation.HeaderCarrier(h))
+	carrier := propagation.HeaderCarrier(h)
+	if p.custom != nil {
+		return p.custom.Extract(ctx, carrier)
+	}
+	if len(h["B3"]) > 0 || len(h["X-B3-Traceid"]) > 0 {
+		ctx = p.b3.Extract(ctx, carrier)
+	}
+	if len(h["Traceparent"]) > 0 {
+		ctx = propagation.TraceContext{}.Extract(ctx, carrier)
+	}
+	if len(h["Baggage"]) > 0 {
+		ctx = propagation.Baggage{}.Extract(ctx, carrier)
+	}
+	return ctx
 }
 
 // inject writes what ctx knows into the headers.
 func (p *propagator) inject(ctx context.Context, h http.Header) {
 	carrier := propagation.HeaderCarrier(h)
-	if p.out == nil {
-		p.in.Inject(ctx, carrier)
+	if p.custom != nil {
+		p.custom.Inject(ctx, carrier)
 		return
 	}
-	p.baggages.Inject(ctx, carrier)
+	propagation.Baggage{}.Inject(ctx, carrier)
 	// Without a trace B3 would say that the next one must not begin one.
 	if trace.SpanContextFromContext(ctx).IsValid() {
 		for _, name := range p.stale {
