@@ -27,7 +27,8 @@
 //   - A request is an INTERNAL span "mesh ROUTE". It tells what was decided, and lasts
 //     until the last byte of the answer has passed or its body was closed.
 //   - Each attempt is a CLIENT span "METHOD" within it, with http.request.resend_count
-//     from the second on. It, too, lasts until its answer's body has ended.
+//     from the second on. It, too, lasts until its answer's body has ended. Attempts of
+//     a request whose span is not sampled have none.
 //   - A request that is served is a SERVER span "METHOD ROUTE", where ROUTE is the
 //     pattern of the [http.ServeMux], see [Routed].
 //   - A mirrored copy is a trace of its own, linked to the request that was copied.
@@ -43,7 +44,7 @@
 //	mesh.endpoint               the address that an attempt went to; of a request, the last one
 //	mesh.attempts               how often a request was tried
 //	mesh.attempt                which attempt it is; 1 is the first
-//	mesh.lost                   true for an attempt that another one was faster than
+//	mesh.lost                   true for an attempt that another one was faster than; it is no error
 //	mesh.mirror                 true for a mirrored copy
 //	mesh.mirrors                the destinations of a request's copies
 //	mesh.response_flags         in Envoy's spelling, such as "URX,UF"
@@ -59,11 +60,12 @@
 // A server reads Trace Context, B3 in one header and B3 in several, in this order of
 // preference, and W3C Baggage. [Config.Inject] says what calls carry. Whether a new
 // trace is sampled is up to the sampler of the TracerProvider; one that began
-// elsewhere is, with the SDK's default, as it came.
+// elsewhere is, with the SDK's default, as it came. B3 without a word about sampling
+// counts as not sampled then.
 //
 // The header x-request-id is kept as it comes, whatever it says, and made as a random
 // UUID where there is none, as Envoy does. What Envoy writes into it about sampling
-// is neither read nor written: the headers above say it. A call that is made while a
+// (its 14th digit) is neither read nor written: the headers above say it. A call that is made while a
 // request is served (it has the context of that request) takes over x-request-id and
 // what other tracers put into headers; Istio asks applications to pass these on by
 // hand.
