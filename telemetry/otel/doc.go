@@ -65,8 +65,8 @@
 //
 // The header x-request-id is kept as it comes, whatever it says, and made as a random
 // UUID where there is none, as Envoy does. What Envoy writes into it about sampling
-// (its 14th digit) is neither read nor written: the headers above say it. A call that is made while a
-// request is served (it has the context of that request) takes over x-request-id and
-// what other tracers put into headers; Istio asks applications to pass these on by
-// hand.
+// (its 14th digit) is neither read nor written: the headers above say it. A call that
+// is made while a request is served, with the context of that request, takes over
+// x-request-id and what other tracers put into headers; Istio asks applications to
+// pass these on by hand.
 package meshotel

@@ -103,7 +103,7 @@ func line(s sdktrace.ReadOnlySpan) string {
 		{"mesh.lost", "lost="}, {"mesh.mirror", "mirror="}, {"mesh.attempts", "attempts="}, {"mesh.response_flags", "flags="},
 	} {
 		if v, ok := value(s, one.key); ok {
-			b.WriteString(" " + one.label + v.Emit())
+			b.WriteString(" " + one.label + v.String())
 		}
 	}
 	if s.Status().Code == codes.Error {
@@ -134,7 +134,7 @@ func value(s sdktrace.ReadOnlySpan, key string) (attribute.Value, bool) {
 func attributes(s sdktrace.ReadOnlySpan) map[string]string {
 	all := map[string]string{}
 	for _, a := range s.Attributes() {
-		all[string(a.Key)] = a.Value.Emit()
+		all[string(a.Key)] = a.Value.String()
 	}
 	return all
 }

@@ -114,7 +114,7 @@ func line(b *strings.Builder, s sdktrace.ReadOnlySpan) {
 	for _, one := range shown {
 		for _, a := range s.Attributes() {
 			if string(a.Key) == one.key {
-				b.WriteString(" " + one.label + a.Value.Emit())
+				b.WriteString(" " + one.label + a.Value.String())
 			}
 		}
 	}
