@@ -19,6 +19,7 @@ import (
 	// when it changes.
 	_ "github.com/sidecarless/mesh/config/istio"
 	_ "github.com/sidecarless/mesh/examples/internal/demo"
+	_ "github.com/sidecarless/mesh/telemetry/metrics"
 )
 
 // examples are the folders, each with expressions that its output must match.
@@ -69,6 +70,12 @@ var examples = map[string][]string{
 	"mtls": {
 		`frontend of the mesh +hello spiffe://cluster\.local/ns/shop/sa/frontend\n`, `expired +refused\n`,
 		`by a foreign root +refused\n`, `plain text +refused\n`, `by the old root +refused\n`,
+	},
+	"observability": {
+		`"GET /productpage HTTP/1\.1" 5\d\d - via_upstream `,
+		`(?s)istio-ingressgateway at .*istio_requests_total +[1-9]\d*  .*destination_workload="productpage-v1" reporter="source"`,
+		`(?s)ratings-v1 at .*connection_security_policy="mutual_tls" .*reporter="destination"`,
+		`envoy_cluster_upstream_rq_retry +[1-9]`,
 	},
 	"primitives-only": {
 		`retry +200 after 3 attempts\n`,

@@ -1,0 +1,297 @@
+// Package bookinfo is a mesh of three hops in one process, to look at: a gateway, a
+// page behind it, and a service that the page asks. They talk over loopback, as
+// processes of their own would, and each has metrics of its own.
+package bookinfo
+
+import (
+	"context"
+	_ "embed"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"net"
+	"net/http"
+	"strings"
+	"sync/atomic"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/sidecarless/mesh/access"
+	"github.com/sidecarless/mesh/config/istio"
+	"github.com/sidecarless/mesh/mtls"
+	"github.com/sidecarless/mesh/telemetry"
+	"github.com/sidecarless/mesh/telemetry/metrics"
+	"github.com/sidecarless/mesh/upstream"
+)
+
+var (
+	//go:embed mesh.yaml
+	resources string
+	//go:embed mutual.yaml
+	mutual string
+)
+
+// Host is what browsers ask the gateway for.
+const Host = "bookinfo.example.com"
+
+// Options say what is different from the usual.
+type Options struct {
+	// MutualTLS lets the hops know each other by their certificates, but for one port.
+	MutualTLS bool
+	// Sinks are told of the requests that each hop sends, by its name: a console's, say.
+	Sinks func(hop string) []access.Sink
+}
+
+// A Demo is three hops that run. It is made by [Start].
+type Demo struct {
+	Gateway, Productpage, Ratings *Hop
+
+	config     *istio.Config
+	options    Options
+	identities map[string]*mtls.Identity
+	pods       map[string]string // where endpoints really listen
+	closers    []func() error
+}
+
+// A Hop is one process of the mesh.
+type Hop struct {
+	Name  string
+	Addr  string         // where it listens for requests
+	Admin *http.ServeMux // what it shows to operators: /stats/prometheus
+	Stats string         // the address of Admin
+
+	// Upstreams are the destinations of a hop that calls others; nil otherwise.
+	Upstreams iter.Seq[*upstream.Upstream]
+
+	metrics *metrics.Metrics
+	names   *telemetry.Exchange
+}
+
+// Start starts the hops.
+func Start(o Options) (_ *Demo, err error) {
+	d := &Demo{options: o, pods: map[string]string{}, identities: map[string]*mtls.Identity{}}
+	defer func() {
+		if err != nil {
+			d.Close()
+		}
+	}()
+	documents := resources
+	if o.MutualTLS {
+		documents += "---\n" + mutual
+		if err := d.identify(); err != nil {
+			return nil, err
+		}
+	}
+	if d.config, err = istio.Parse("mesh.yaml", strings.NewReader(documents)); err != nil {
+		return nil, err
+	}
+	if d.Ratings, err = d.ratings(); err != nil {
+		return nil, err
+	}
+	if d.Productpage, err = d.productpage(); err != nil {
+		return nil, err
+	}
+	d.Gateway, err = d.gateway()
+	return d, err
+}
+
+// Hops are all of them, in the order in which a request meets them.
+func (d *Demo) Hops() []*Hop { return []*Hop{d.Gateway, d.Productpage, d.Ratings} }
+
+// ratings answers with stars. Now and then it is too busy, or fails.
+func (d *Demo) ratings() (*Hop, error) {
+	h, err := d.hop("ratings-v1", "default", "ratings")
+	if err != nil {
+		return nil, err
+	}
+	var asked atomic.Uint64
+	return h, d.server(h, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch n := asked.Add(1); {
+		case n%21 == 0:
+			w.WriteHeader(http.StatusServiceUnavailable)
+		case n%33 == 0:
+			w.WriteHeader(http.StatusInternalServerError)
+		}
+		io.WriteString(w, "*****\n")
+	}), "10.0.2.1:9080", "10.0.2.1:9081")
+}
+
+// productpage asks for ratings, and shows them.
+func (d *Demo) productpage() (*Hop, error) {
+	h, err := d.hop("productpage-v1", "default", "productpage")
+	if err != nil {
+		return nil, err
+	}
+	client, err := istio.NewClient(d.config, istio.ClientConfig{
+		Dial: d.dial, Identity: d.identities["productpage"], Sinks: d.sinks(h), MeshAttempt: h.names.Transport,
+	})
+	if err != nil {
+		return nil, err
+	}
+	d.closers = append(d.closers, client.Close)
+	h.watch(client.Upstreams())
+	ratings := &http.Client{Transport: client}
+	return h, d.server(h, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		from := "http://ratings:9080/ratings/1"
+		if r.URL.Path == "/productpage/stars" {
+			from = "http://ratings:9081/stars/1"
+		}
+		status, text, err := get(r.Context(), ratings, from, "")
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusBadGateway)
+			return
+		}
+		w.WriteHeader(status)
+		fmt.Fprint(w, "The Comedy of Errors: ", text)
+	}), "10.0.1.1:9080")
+}
+
+// get asks for a page.
+func get(ctx context.Context, client *http.Client, url, host string) (status int, text string, err error) {
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return 0, "", err
+	}
+	r.Host = host
+	res, err := client.Do(r)
+	if err != nil {
+		return 0, "", err
+	}
+	defer res.Body.Close()
+	body, err := io.ReadAll(res.Body)
+	return res.StatusCode, string(body), err
+}
+
+func (d *Demo) gateway() (*Hop, error) {
+	h, err := d.hop("istio-ingressgateway", "istio-system", "istio-ingressgateway")
+	if err != nil {
+		return nil, err
+	}
+	gateway, err := istio.NewGateway(d.config, istio.GatewayConfig{
+		Workload: istio.Workload{Namespace: "istio-system", Labels: map[string]string{"istio": "ingressgateway"}},
+		Identity: d.identities["istio-ingressgateway"], Dial: d.dial, Sinks: d.sinks(h), MeshAttempt: h.names.Transport,
+	})
+	if err != nil {
+		return nil, err
+	}
+	d.closers = append(d.closers, gateway.Close)
+	h.watch(gateway.Upstreams())
+	h.Addr, err = d.listen(gateway, func(l net.Listener) net.Listener { return l })
+	return h, err
+}
+
+// hop is a process that does nothing yet but tell of itself.
+func (d *Demo) hop(name, namespace, service string) (*Hop, error) {
+	w := telemetry.Workload{Name: name, Namespace: namespace, App: service, Version: "v1"}
+	if id := d.identities[service]; id != nil {
+		w.Principal = id.ID().String()
+	}
+	registry := prometheus.NewRegistry()
+	m, err := metrics.New(metrics.Config{
+		Registerer: registry, Workload: w, Service: service + "." + namespace + ".svc.cluster.local", Version: "1.31.1",
+	})
+	if err != nil {
+		return nil, err
+	}
+	h := &Hop{Name: name, Admin: http.NewServeMux(), metrics: m, names: telemetry.NewExchange(telemetry.WithDefaults(w))}
+	h.Admin.Handle("/stats/prometheus", promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
+	h.Stats, err = d.listen(h.Admin, func(l net.Listener) net.Listener { return l })
+	return h, err
+}
+
+func (h *Hop) watch(all iter.Seq[*upstream.Upstream]) {
+	h.Upstreams = all
+	h.metrics.Watch(all)
+}
+
+// sinks are told of what a hop sends.
+func (d *Demo) sinks(h *Hop) []access.Sink {
+	sinks := []access.Sink{h.metrics.Source}
+	if d.options.Sinks != nil {
+		sinks = append(sinks, d.options.Sinks(h.Name)...)
+	}
+	return sinks
+}
+
+// server lets in requests to a pod as the resources say.
+func (d *Demo) server(h *Hop, app http.Handler, pods ...string) error {
+	service, _, _ := strings.Cut(h.Name, "-")
+	server, err := istio.NewServer(d.config, istio.ServerConfig{
+		Workload: istio.Workload{Namespace: "default", Labels: map[string]string{"app": service, "version": "v1"}},
+		Identity: d.identities[service], Sinks: []access.Sink{h.metrics.Destination},
+	})
+	if err != nil {
+		return err
+	}
+	h.Addr, err = d.listen(h.names.Handler(server.Handler(app)), server.Listener)
+	for _, pod := range pods {
+		d.pods[pod] = h.Addr
+	}
+	return err
+}
+
+// listen serves on a free port of loopback.
+func (d *Demo) listen(handler http.Handler, wrap func(net.Listener) net.Listener) (addr string, err error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", err
+	}
+	s := &http.Server{Handler: handler}
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		s.Serve(wrap(l))
+	}()
+	d.closers = append(d.closers, func() error {
+		err := s.Close()
+		<-ended
+		return err
+	})
+	return l.Addr().String(), nil
+}
+
+// dial leads to where a pod really listens.
+func (d *Demo) dial(ctx context.Context, network, addr string) (net.Conn, error) {
+	return new(net.Dialer).DialContext(ctx, network, d.pods[addr])
+}
+
+// Get asks the gateway for a page, as a browser does: /productpage, say.
+func (d *Demo) Get(ctx context.Context, path string) (status int, text string, err error) {
+	return get(ctx, http.DefaultClient, "http://"+d.Gateway.Addr+path, Host)
+}
+
+// Probe asks productpage itself, as something does that knows of no mesh.
+func (d *Demo) Probe(ctx context.Context) (status int, text string, err error) {
+	return get(ctx, http.DefaultClient, "http://"+d.Productpage.Addr+"/productpage", "productpage:9080")
+}
+
+// Close ends all hops, those in front first.
+func (d *Demo) Close() error {
+	http.DefaultClient.CloseIdleConnections()
+	var errs []error
+	for i := len(d.closers) - 1; i >= 0; i-- {
+		errs = append(errs, d.closers[i]())
+	}
+	return errors.Join(errs...)
+}
+
+// Targets are where Prometheus finds the metrics of all hops, as a file of its
+// file_sd_configs says it.
+func (d *Demo) Targets() []byte {
+	type target struct {
+		Targets []string          `json:"targets"`
+		Labels  map[string]string `json:"labels"`
+	}
+	var all []target
+	for _, h := range d.Hops() {
+		all = append(all, target{[]string{h.Stats}, map[string]string{"app": h.Name}})
+	}
+	text, err := json.MarshalIndent(all, "", "  ")
+	if err != nil {
+		panic(err) // it is text
+	}
+	return append(text, '\n')
+}

@@ -1,0 +1,107 @@
+package metrics_test
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/stretchr/testify/require"
+
+	"github.com/sidecarless/mesh/access"
+	"github.com/sidecarless/mesh/telemetry/metrics"
+)
+
+// answering answers without an allocation of its own.
+type answering struct {
+	res  http.Response
+	body replayed
+}
+
+type replayed struct{ strings.Reader }
+
+// Close implements io.Closer.
+func (*replayed) Close() error { return nil }
+
+// RoundTrip implements http.RoundTripper.
+func (a *answering) RoundTrip(r *http.Request) (*http.Response, error) {
+	a.body.Reset("hello")
+	a.res = http.Response{StatusCode: 200, Body: &a.body, Request: r, Header: answerHeader}
+	return &a.res, nil
+}
+
+var answerHeader = http.Header{"Content-Type": {"text/plain"}, "Content-Length": {"5"}}
+
+func send(tb testing.TB, transport http.RoundTripper, r *http.Request) {
+	res, err := transport.RoundTrip(r)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	io.Copy(io.Discard, res.Body)
+	res.Body.Close()
+}
+
+func newMetrics(tb testing.TB, c metrics.Config) (*metrics.Metrics, *prometheus.Registry) {
+	tb.Helper()
+	registry := prometheus.NewPedanticRegistry()
+	c.Registerer = registry
+	m, err := metrics.New(c)
+	require.NoError(tb, err)
+	return m, registry
+}
+
+// usual is the record of a request that went well.
+func usual() access.Record {
+	r := request("server", "User-Agent", "curl", "Accept", "*/*")
+	return access.Record{
+		Method: "GET", Host: "server", Path: "/", Duration: 12 * time.Millisecond, Upstream: cluster, Endpoint: "10.0.0.1:80",
+		Status: 200, Details: "via_upstream", Sent: 5, Attempts: 1, Peer: &ratings, Request: r, Header: answerHeader,
+	}
+}
+
+func TestARequestAllocatesNothing(t *testing.T) {
+	m, _ := newMetrics(t, metrics.Config{Workload: productpage})
+	record := usual()
+	for name, sink := range map[string]access.Sink{"source": m.Source, "destination": m.Destination} {
+		sink(t.Context(), record)
+		ctx := context.Background()
+		require.Zero(t, testing.AllocsPerRun(100, func() { sink(ctx, record) }), name)
+	}
+}
+
+func BenchmarkSink(b *testing.B) {
+	m, _ := newMetrics(b, metrics.Config{Workload: productpage})
+	record := usual()
+	for _, side := range []struct {
+		name string
+		sink access.Sink
+	}{{"source", m.Source}, {"destination", m.Destination}} {
+		b.Run(side.name, func(b *testing.B) {
+			b.ReportAllocs()
+			b.RunParallel(func(pb *testing.PB) {
+				ctx := context.Background()
+				for pb.Next() {
+					side.sink(ctx, record)
+				}
+			})
+		})
+	}
+	b.Run("its counters alone", func(b *testing.B) {
+		c := prometheus.NewCounter(prometheus.CounterOpts{Name: "a"})
+		var h [3]prometheus.Histogram
+		for i := range h {
+			h[i] = prometheus.NewHistogram(prometheus.HistogramOpts{Name: "b"})
+		}
+		b.RunParallel(func(pb *testing.PB) {
+			for pb.Next() {
+				c.Inc()
+				for i := range h {
+					h[i].Observe(12)
+				}
+			}
+		})
+	})
+}
