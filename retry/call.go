@@ -23,7 +23,7 @@ type call struct {
 	// The request as it came to this layer. Its URL and Host are kept apart, since
 	// layers inside change them where they are.
 	request *http.Request
-	url     url.URL
+	url     *url.URL
 	host    string
 	header  http.Header
 
@@ -143,7 +143,7 @@ func (c *call) open(s *sending, n int, a *attempt) {
 	if a != nil && a.perTry > 0 {
 		c.tell(s.try).Bounded = s.try.Began + a.perTry
 	}
-	s.try.URL = c.url
+	s.try.URL = *c.url
 	s.request.URL, s.request.Host = &s.try.URL, c.host
 	s.request.Header, s.request.Body = c.header, s.body
 	if c.rules.config.TellAttempt {

@@ -1,8 +1,8 @@
 package retry
 
 import (
-	"context"
 	"net/http"
+	"net/url"
 
 	"github.com/sidecarless/mesh/internal/flow"
 )
@@ -18,18 +18,18 @@ func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	f, r := flow.Ensure(r)
 	rules.budget.requested(f.Start)
 	if !rules.plain || r.Body != nil && r.Body != http.NoBody {
-		return t.whole(rules, f, r)
+		return t.whole(rules, r)
 	}
-	// Layers inside may change the URL of their copy, which for the first attempt
-	// is r.
-	pristine, host, header := *r.URL, r.Host, r.Header
+	// Layers inside may give their copy, which for the first attempt is r, another
+	// URL.
+	try := flow.TryOf(r)
+	pristine, host, header := urlOf(r, try), r.Host, r.Header
 	res, err := t.next.RoundTrip(r)
-	try := first(f, r)
 	try.Begin()
 	if err == nil && rules.ofAnswer(res.StatusCode, res.Header) == "" {
 		return res, nil
 	}
-	c := t.call(rules, f, r)
+	c := t.call(rules, try, r)
 	c.url, c.host, c.header = pristine, host, header
 	if err != nil {
 		err = failure(c.ctx, err)
@@ -38,11 +38,12 @@ func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
 }
 
 // whole sends a request whose first attempt needs more than to be sent.
-func (t *transport) whole(rules *rules, f *flow.Flow, r *http.Request) (*http.Response, error) {
+func (t *transport) whole(rules *rules, r *http.Request) (*http.Response, error) {
 	if rules.config.ObeyHeaders {
 		rules, r = rules.wishes(r)
 	}
-	c := t.call(rules, f, r)
+	try := flow.TryOf(r)
+	c := t.call(rules, try, r)
 	if rules.config.Chain {
 		c.inherit()
 	}
@@ -59,7 +60,7 @@ func (t *transport) whole(rules *rules, f *flow.Flow, r *http.Request) (*http.Re
 	if rules.config.PerTry > 0 || rules.config.Hedge.on() {
 		c.next(&s)
 	} else {
-		c.reuse(&s, first(f, r))
+		c.reuse(&s, try)
 	}
 	return c.run(c.attempt(&s))
 }
@@ -77,20 +78,23 @@ func (c *call) reuse(s *sending, try *flow.Try) {
 	}
 }
 
-// first is the record of the first attempt.
-func first(f *flow.Flow, r *http.Request) *flow.Try {
-	if r.Context() == context.Context(f) {
-		return &f.First
+// urlOf is r's URL, as it is now: nobody changes it, but for the one in the record,
+// where a balancer puts it.
+func urlOf(r *http.Request, try *flow.Try) *url.URL {
+	if r.URL != &try.URL {
+		return r.URL
 	}
-	return flow.TryOf(r)
+	u := *r.URL
+	return &u
 }
 
 // call is the call of a request whose first attempt is being made, or has just
 // ended.
-func (t *transport) call(rules *rules, f *flow.Flow, r *http.Request) *call {
+func (t *transport) call(rules *rules, try *flow.Try, r *http.Request) *call {
+	f := try.Flow
 	c := &call{
 		transport: t, rules: rules, flow: f, ctx: r.Context(),
-		request: r, url: *r.URL, host: r.Host, header: r.Header, begun: 1,
+		request: r, url: urlOf(r, try), host: r.Host, header: r.Header, begun: 1,
 	}
 	if f.More == nil {
 		f.More = &c.more
