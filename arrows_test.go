@@ -1,6 +1,7 @@
 package mesh_test
 
 import (
+	"encoding/json"
 	"os/exec"
 	"slices"
 	"strings"
@@ -102,4 +103,27 @@ func TestCoreDependsOnNothingButTheChosenModules(t *testing.T) {
 			t.Errorf("the core depends on %s", pkg)
 		}
 	}
+}
+
+// Whoever gets the core gets five modules: what stands in go.mod beside them is not
+// loaded for its users.
+func TestTheCoreBringsFiveModules(t *testing.T) {
+	out, err := exec.Command("go", "mod", "edit", "-json").Output()
+	require.NoError(t, err)
+	var file struct {
+		Require []struct {
+			Path     string
+			Indirect bool
+		}
+		Replace []struct{}
+	}
+	require.NoError(t, json.Unmarshal(out, &file))
+	var direct []string
+	for _, r := range file.Require {
+		if !r.Indirect {
+			direct = append(direct, r.Path)
+		}
+	}
+	require.ElementsMatch(t, append([]string{"github.com/stretchr/testify"}, dependencies...), direct)
+	require.Empty(t, file.Replace)
 }
