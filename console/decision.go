@@ -139,10 +139,11 @@ var secretWords = [...]string{
 }
 
 func secret(name string) bool {
-	name = strings.ToLower(name)
 	for _, word := range secretWords {
-		if strings.Contains(name, word) {
-			return true
+		for i := range len(name) - len(word) + 1 {
+			if strings.EqualFold(name[i:i+len(word)], word) {
+				return true
+			}
 		}
 	}
 	return false

@@ -6,7 +6,7 @@ import (
 )
 
 // Latencies are counted in buckets whose bounds grow by a quarter of a power of
-// two, so that a percentile is at most an eighth off. The first four are 16 µs
+// two, so that a percentile is at most a quarter off. The first four are 16 µs
 // wide, and what takes more than about a minute is in the last.
 const (
 	latencyUnit = 16 * time.Microsecond
@@ -40,12 +40,13 @@ type histogram [latencies]uint32
 // zero.
 func (h *histogram) percentile(p float64) time.Duration {
 	total := uint64(0)
-	for _, n := range h {
-		total += uint64(n)
+	for i := range h { // which copies nothing
+		total += uint64(h[i])
 	}
 	rank := p / 100 * float64(total)
 	before := 0.0
-	for i, n := range h {
+	for i := range h {
+		n := h[i]
 		if n > 0 && before+float64(n) >= rank {
 			from, to := bucketFrom(i), bucketFrom(i+1)
 			return from + time.Duration((rank-before)/float64(n)*float64(to-from))

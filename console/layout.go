@@ -2,6 +2,7 @@ package console
 
 import (
 	"fmt"
+	"html/template"
 	"math"
 	"strings"
 )
@@ -14,20 +15,21 @@ type picture struct {
 	Description   string
 }
 
-// A box is a node.
+// A box is a node. Attributes hold numbers and words of ours only, and are put
+// together beforehand since templates take their time for each value.
 type box struct {
-	X, Y, W, H               float64
-	Class, Icon, Label, Note string
-	Rate, Times, Title       string
-	Split                    bool
-	Right                    float64 // where numbers end
+	Place, Size             template.HTMLAttr
+	Icon, Label, Note       string
+	Rate, Times, Title      string
+	Split, Client, Endpoint bool
+	Right                   int // where numbers end
 }
 
 // A line is an edge.
 type line struct {
-	D, Class, Label string
-	Width           float64
-	X, Y            float64 // of the label
+	Attributes template.HTMLAttr
+	Label      string
+	X, Y       int // of the label
 }
 
 // A column of the picture is for one kind of node.
@@ -111,8 +113,10 @@ var icons = map[string]string{"bad": "✕", "warn": "▲", "ok": "●", "idle": 
 
 func (n *node) box() box {
 	b := box{
-		X: n.x, Y: n.y, W: n.w, H: n.h, Class: n.kind + " " + n.state, Icon: icons[n.state],
-		Label: n.label, Note: n.note, Split: n.kind == "split", Right: n.w - 12,
+		Place: template.HTMLAttr(fmt.Sprintf(`class="box %s %s" transform="translate(%.1f %.1f)"`, n.kind, n.state, n.x, n.y)),
+		Size:  template.HTMLAttr(fmt.Sprintf(`width="%.0f" height="%.0f"`, n.w, n.h)),
+		Icon:  icons[n.state], Label: n.label, Note: n.note, Right: int(n.w) - 12,
+		Split: n.kind == "split", Client: n.kind == "client", Endpoint: n.kind == "endpoint",
 	}
 	switch n.kind {
 	case "client":
@@ -163,16 +167,16 @@ func (e *edge) line(most float64) line {
 	x1, y1 := e.from.x+e.from.w, e.from.y+e.from.h/2
 	x2, y2 := e.to.x, e.to.y+e.to.h/2
 	mid := (x1 + x2) / 2
-	l := line{
-		D:     fmt.Sprintf("M%.1f %.1fC%.1f %.1f %.1f %.1f %.1f %.1f", x1, y1, mid, y1, mid, y2, x2, y2),
-		Class: stateOf(e.rate), Width: 1.5, Label: e.share, X: mid, Y: (y1+y2)/2 + 4,
-	}
+	l := line{Label: e.share, X: int(mid), Y: int((y1+y2)/2) + 4}
+	class, width := stateOf(e.rate), 1.5
 	if e.copies {
-		l.Class += " copies"
+		class += " copies"
 		l.Label += " copies"
 	}
 	if most > 0 {
-		l.Width = math.Round(10*(1.5+4.5*math.Sqrt(e.rate.PerSecond/most))) / 10
+		width += 4.5 * math.Sqrt(e.rate.PerSecond/most)
 	}
+	l.Attributes = template.HTMLAttr(fmt.Sprintf(`class="%s" stroke-width="%.1f" d="M%.1f %.1fC%.1f %.1f %.1f %.1f %.1f %.1f"`,
+		class, width, x1, y1, mid, y1, mid, y2, x2, y2))
 	return l
 }

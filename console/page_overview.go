@@ -39,7 +39,7 @@ type figure struct{ Label, Value, Note, State string }
 // A twig is a node in a list of lists.
 type twig struct {
 	Depth                           int
-	State, Icon, Label, Note, Words string
+	Class, Icon, Label, Note, Words string
 }
 
 func (c *Console) overview(s *state, r *http.Request) view {
@@ -102,7 +102,7 @@ func (g *graph) tree() []twig {
 	shown := map[*node]bool{}
 	var add func(n *node, depth int, share string)
 	add = func(n *node, depth int, share string) {
-		t := twig{Depth: depth, State: n.state, Icon: icons[n.state], Label: n.label, Note: n.note, Words: n.rate.words()}
+		t := twig{Depth: depth, Class: fmt.Sprintf("d%d %s", depth, n.state), Icon: icons[n.state], Label: n.label, Note: n.note, Words: n.rate.words()}
 		if share != "" {
 			t.Note = strings.TrimSpace(share + " " + t.Note)
 		}

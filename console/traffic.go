@@ -138,14 +138,20 @@ type flowRate struct {
 // rates are all series as they are now.
 func (t *traffic) rates(now time.Time) map[key]*flowRate {
 	number := t.slotAt(now)
-	all := map[key]*flowRate{}
+	size := t.size()
+	all := make(map[key]*flowRate, size)
+	room := make([]flowRate, 0, size) // one allocation for most
 	for i := range t.shards {
 		s := &t.shards[i]
 		s.mu.Lock()
 		for k, one := range s.series {
 			f := all[k]
 			if f == nil {
-				f = &flowRate{}
+				if len(room) == cap(room) {
+					room = make([]flowRate, 0, 16)
+				}
+				room = room[:len(room)+1]
+				f = &room[len(room)-1]
 				all[k] = f
 			}
 			f.Total += one.total
@@ -163,6 +169,17 @@ func (t *traffic) rates(now time.Time) map[key]*flowRate {
 		f.settle(over)
 	}
 	return all
+}
+
+// size is how many series there are.
+func (t *traffic) size() int {
+	n := 0
+	for i := range t.shards {
+		t.shards[i].mu.Lock()
+		n += len(t.shards[i].series)
+		t.shards[i].mu.Unlock()
+	}
+	return n
 }
 
 // window is how long rates look back.
