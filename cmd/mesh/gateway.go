@@ -28,14 +28,14 @@ func (f *gatewayFlags) register(flags *flag.FlagSet) {
 
 // gateway is a gateway at the edge of the mesh. It serves -port, with TLS if the
 // resources say so.
-func (p *proxyFlags) gateway(config *istio.Config, sink access.Sink, logger *slog.Logger) (*side, error) {
+func (p *proxyFlags) gateway(config *istio.Config, sink access.Sink, shown *admin, logger *slog.Logger) (*side, error) {
 	locality, err := lb.ParseLocality(p.locality)
 	if err != nil {
 		return nil, err
 	}
 	gc := istio.GatewayConfig{
 		Workload: istio.Workload{Namespace: p.namespace, Labels: p.labels, Locality: locality},
-		Gateway:  p.edge.name, CredentialDir: p.edge.credentials, Sinks: []access.Sink{sink}, Logger: logger,
+		Gateway:  p.edge.name, CredentialDir: p.edge.credentials, Sinks: shown.source(sink), MeshAttempt: shown.attempt(), Logger: logger,
 	}
 	if p.edge.credentials == "" && p.app.cert != "" {
 		gc.Credentials = p.app.credential
@@ -46,10 +46,11 @@ func (p *proxyFlags) gateway(config *istio.Config, sink access.Sink, logger *slo
 	}
 	port := uint16(p.port)
 	s := &side{
-		handler: g.Handler(port),
-		update:  g.Update,
-		run:     func(ctx context.Context) { g.Run(ctx) }, //nolint:errcheck // it ends with ctx
-		close:   func() { g.Close() },                     //nolint:errcheck // the process ends
+		handler:   g.Handler(port),
+		update:    g.Update,
+		upstreams: g.Upstreams(),
+		run:       func(ctx context.Context) { g.Run(ctx) }, //nolint:errcheck // it ends with ctx
+		close:     func() { g.Close() },                     //nolint:errcheck // the process ends
 		listener: func(l net.Listener) net.Listener {
 			if c := g.TLSConfig(port); c != nil {
 				return tls.NewListener(l, c)

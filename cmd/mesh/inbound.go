@@ -30,7 +30,7 @@ func (a *appFlags) check() error {
 }
 
 // inbound is the sidecar of a server.
-func (p *proxyFlags) inbound(config *istio.Config, sink access.Sink, logger *slog.Logger) (*side, error) {
+func (p *proxyFlags) inbound(config *istio.Config, sink access.Sink, shown *admin, logger *slog.Logger) (*side, error) {
 	identity, err := p.identity(config, logger)
 	if err != nil {
 		return nil, err
@@ -38,7 +38,7 @@ func (p *proxyFlags) inbound(config *istio.Config, sink access.Sink, logger *slo
 	server, err := istio.NewServer(config, istio.ServerConfig{
 		Workload:     istio.Workload{Namespace: p.namespace, Labels: p.labels},
 		Identity:     identity,
-		Sinks:        []access.Sink{sink},
+		Sinks:        shown.destination(sink),
 		ProxyHeaders: true,
 	})
 	if err != nil {
@@ -49,7 +49,7 @@ func (p *proxyFlags) inbound(config *istio.Config, sink access.Sink, logger *slo
 		return nil, err
 	}
 	return &side{
-		handler:  forward.Door(server.Handler(forward.New(forward.Config{Client: app}))),
+		handler:  forward.Door(shown.answer(server.Handler(forward.New(forward.Config{Client: app})))),
 		listener: func(l net.Listener) net.Listener { return server.Listener(forward.Listener(l)) },
 		update:   server.Update,
 		run: func(ctx context.Context) {

@@ -38,6 +38,7 @@ type proxyFlags struct {
 	locality  string
 	log       string
 	format    string
+	admin     string
 	app       appFlags
 	edge      gatewayFlags
 }
@@ -62,6 +63,7 @@ func runProxy(ctx context.Context, args []string, _, stderr io.Writer) int {
 	f.StringVar(&p.locality, "locality", "", "where the workload runs, `region/zone/subzone`")
 	f.StringVar(&p.log, "access-log", "", "`file` for a line for each request, or -")
 	f.StringVar(&p.format, "access-log-format", access.IstioText, "text or JSON with Envoy's `%COMMANDS%`")
+	f.StringVar(&p.admin, "admin", "", "`address` on which to show metrics, at /stats/prometheus")
 	f.StringVar(&p.app.app, "app", "", "inbound: the application's `host:port`")
 	f.StringVar(&p.app.cert, "cert", "", "inbound: `file` of the workload's certificate")
 	f.StringVar(&p.app.key, "key", "", "inbound: `file` of its key")
@@ -118,11 +120,16 @@ func (p *proxyFlags) serve(ctx context.Context, begin makeSide, stderr io.Writer
 	if err != nil {
 		return err
 	}
-	side, err := begin(config, sink, logger)
+	shown, err := p.newAdmin(config)
+	if err != nil {
+		return err
+	}
+	side, err := begin(config, sink, shown, logger)
 	if err != nil {
 		return err
 	}
 	defer side.close()
+	shown.watch(side)
 	var requests sync.WaitGroup
 	server := forward.Server(counted(&requests, side.handler))
 	server.Protocols.SetHTTP2(true)
@@ -137,7 +144,19 @@ func (p *proxyFlags) serve(ctx context.Context, begin makeSide, stderr io.Writer
 	defer cancel()
 	background.Go(func() { side.run(running) })
 	background.Go(func() { reload(running, p.files, config, side.update, logger) })
-	ended := make(chan error, 2)
+	ended := make(chan error, 3)
+	if shown != nil {
+		l, err := net.Listen("tcp", p.admin)
+		if err != nil {
+			return err
+		}
+		logger.Info("showing metrics", "address", l.Addr().String())
+		background.Go(func() {
+			if err := shown.serve(running, l); err != nil {
+				ended <- err
+			}
+		})
+	}
 	go func() { ended <- server.Serve(side.listener(listener)) }()
 	if side.further != nil {
 		go func() { ended <- server.Serve(side.further) }()

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"iter"
 	"log/slog"
 	"net"
 	"net/http"
@@ -10,6 +11,7 @@ import (
 	"github.com/sidecarless/mesh/config/forward"
 	"github.com/sidecarless/mesh/config/istio"
 	"github.com/sidecarless/mesh/lb"
+	"github.com/sidecarless/mesh/upstream"
 )
 
 // A side is what the proxy is on one side of a process.
@@ -17,23 +19,27 @@ type side struct {
 	handler  http.Handler
 	listener func(net.Listener) net.Listener
 	further  net.Listener // to accept from as well; nil for none
-	update   func(*istio.Config) error
-	run      func(context.Context) // until the context ends
-	close    func()
+
+	upstreams iter.Seq[*upstream.Upstream] // where it sends to; nil if it does not choose
+
+	update func(*istio.Config) error
+	run    func(context.Context) // until the context ends
+	close  func()
 }
 
 // makeSide makes one of resources.
-type makeSide func(*istio.Config, access.Sink, *slog.Logger) (*side, error)
+type makeSide func(*istio.Config, access.Sink, *admin, *slog.Logger) (*side, error)
 
 // outbound is the sidecar of a caller.
-func (p *proxyFlags) outbound(config *istio.Config, sink access.Sink, logger *slog.Logger) (*side, error) {
+func (p *proxyFlags) outbound(config *istio.Config, sink access.Sink, shown *admin, logger *slog.Logger) (*side, error) {
 	locality, err := lb.ParseLocality(p.locality)
 	if err != nil {
 		return nil, err
 	}
 	client, err := istio.NewClient(config, istio.ClientConfig{
 		Workload:     istio.Workload{Namespace: p.namespace, Labels: p.labels, Locality: locality},
-		Sinks:        []access.Sink{sink},
+		Sinks:        shown.source(sink),
+		MeshAttempt:  shown.attempt(),
 		ProxyHeaders: true,
 		Logger:       logger,
 	})
@@ -41,10 +47,11 @@ func (p *proxyFlags) outbound(config *istio.Config, sink access.Sink, logger *sl
 		return nil, err
 	}
 	return &side{
-		handler:  forward.New(forward.Config{Client: client, Port: uint16(p.port)}),
-		listener: forward.Listener,
-		update:   client.Update,
-		run:      func(ctx context.Context) { client.Run(ctx) }, //nolint:errcheck // it ends with ctx
-		close:    func() { client.Close() },                     //nolint:errcheck // the process ends
+		handler:   forward.New(forward.Config{Client: client, Port: uint16(p.port)}),
+		listener:  forward.Listener,
+		update:    client.Update,
+		upstreams: client.Upstreams(),
+		run:       func(ctx context.Context) { client.Run(ctx) }, //nolint:errcheck // it ends with ctx
+		close:     func() { client.Close() },                     //nolint:errcheck // the process ends
 	}, nil
 }
