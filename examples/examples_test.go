@@ -92,7 +92,7 @@ var examples = map[string][]string{
 	},
 	"rate-limit": {
 		`200 OK +1\d +`, `429 Too Many Requests +\d\d +`,
-		`greedy  429 .*Retry-After: 1\n  / +greedy  200 OK`,
+		`greedy  429 .*Retry-After: 1\n  / +greedy  200 OK`, `RateLimit production/app per-user: 1\d passed, `,
 	},
 	"retries-and-timeouts": {
 		`fails twice +200 +3 `, `always fails +503 +4 .*  URX\n`, `always hangs +504 +4 .*  URX,UT\n`,

@@ -86,3 +86,33 @@ func TestSidecarsOfServersThatDoNotStart(t *testing.T) {
 		})
 	}
 }
+
+func TestTheSidecarOfAServerKeepsToRateLimits(t *testing.T) {
+	limited := func(status string) string {
+		return `
+apiVersion: mesh.sidecarless.dev/v1alpha1
+kind: RateLimit
+metadata: {name: reviews, namespace: shop}
+spec:
+  selector: {matchLabels: {app: reviews}}
+  rules:
+  - tokenBucket: {maxTokens: 2, fillInterval: 1000h}
+    status: ` + status + `
+    exempt: [{path: /healthz}]
+`
+	}
+	resources := file(t, "mesh.yaml", limited("429"))
+	p := start(t, "-mode", "inbound", "-f", resources, "-namespace", "shop", "-labels", "app=reviews",
+		"-app", "127.0.0.1:"+server(t, "reviews", nil))
+	for _, c := range []struct{ path, want string }{
+		{"/", "200 reviews"}, {"/", "200 reviews"}, {"/", "429 local_rate_limited"}, {"/healthz", "200 reviews"}, {"/", "429 local_rate_limited"},
+	} {
+		require.Equal(t, c.want, p.ask(t, c.path))
+	}
+
+	require.NoError(t, os.WriteFile(resources, []byte(limited("200")), 0o600))
+	p.says(t, "must be 400 to 599")
+	require.Equal(t, "429 local_rate_limited", p.ask(t, "/"), "the last good one")
+	require.NoError(t, os.WriteFile(resources, []byte(limited("503")), 0o600))
+	p.becomes(t, "503 local_rate_limited") // and the bucket is still empty
+}

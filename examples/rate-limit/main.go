@@ -3,18 +3,23 @@
 package main
 
 import (
+	_ "embed"
 	"fmt"
 	"log"
 	"net/http"
 	"net/http/httptest"
 	"strconv"
+	"strings"
 	"time"
 
+	"github.com/sidecarless/mesh/config/istio"
 	"github.com/sidecarless/mesh/examples/internal/demo"
-	"github.com/sidecarless/mesh/limit"
-	"github.com/sidecarless/mesh/match"
 )
 
+//go:embed mesh.yaml
+var resources string
+
+// What the resources say.
 const (
 	rate  = 5
 	burst = 10
@@ -28,15 +33,18 @@ func main() {
 }
 
 func run() error {
-	limiter, err := limit.New(limit.Config{
-		Rate: rate, Burst: burst, Headers: true,
-		Key:    match.HeaderKey("X-User"), // in earnest something that was verified
-		Exempt: []match.Request{{Path: match.Exact("/healthz")}},
+	config, err := istio.Parse("mesh.yaml", strings.NewReader(resources))
+	if err != nil {
+		return err
+	}
+	app, err := istio.NewServer(config, istio.ServerConfig{
+		Workload: istio.Workload{Namespace: "production", Labels: map[string]string{"app": "app"}},
 	})
 	if err != nil {
 		return err
 	}
-	server := httptest.NewServer(limiter.Handler(demo.Says("hello")))
+	defer app.Close()
+	server := httptest.NewServer(app.Handler(demo.Says("hello")))
 	defer server.Close()
 	ask := func(path, user string) (*http.Response, error) {
 		res, _, err := demo.Get(server.Client(), server.URL+path, "X-User", user)
@@ -91,8 +99,9 @@ func run() error {
 	if res.StatusCode != http.StatusOK {
 		return fmt.Errorf("the wait was not long enough: %s", res.Status)
 	}
-	s := limiter.Stats()
-	fmt.Printf("%d passed, %d were refused, %d were exempt, %d users are known\n", s.Allowed, s.Limited, s.Exempted, s.Keys)
+	for name, s := range app.Limits() {
+		fmt.Printf("%s: %d passed, %d were refused, %d were exempt, %d users are known\n", name, s.Allowed, s.Limited, s.Exempted, s.Keys)
+	}
 	return nil
 }
 
