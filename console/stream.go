@@ -7,8 +7,18 @@ import (
 	"time"
 )
 
+// A stream looks at everything each tick, and less often where that takes long: it
+// spends one part in frugality of a processor's time.
 const (
-	tick       = time.Second      // between two looks of a stream
+	tick      = time.Second
+	longest   = 10 * time.Second
+	frugality = 250
+)
+
+// pause is how long a stream waits after a look that took so long.
+func pause(took time.Duration) time.Duration { return min(max(tick, frugality*took), longest) }
+
+const (
 	heartbeat  = 15 * time.Second // when there is nothing new
 	maxStreams = 64
 	stalled    = 10 * time.Second // after which a reader is given up who does not read
@@ -30,15 +40,15 @@ func (c *Console) stream(w http.ResponseWriter, r *http.Request, path string, ma
 	w.Header().Set("Content-Type", "text/event-stream")
 	w.Header().Set("X-Accel-Buffering", "no")
 	control := http.NewResponseController(w)
-	ticker := time.NewTicker(tick)
-	defer ticker.Stop()
 	var last, now bytes.Buffer
 	said := time.Now()
 	for id := 1; ; {
+		began := time.Now()
 		now.Reset()
 		if err := c.render(&now, "live", path, make(c.recent(), r), r); err != nil {
 			return
 		}
+		wait := pause(time.Since(began))
 		control.SetWriteDeadline(time.Now().Add(stalled)) //nolint:errcheck // not every writer has one
 		var err error
 		switch {
@@ -58,7 +68,7 @@ func (c *Console) stream(w http.ResponseWriter, r *http.Request, path string, ma
 			return
 		}
 		select {
-		case <-ticker.C:
+		case <-time.After(wait):
 		case <-r.Context().Done():
 			return
 		case <-c.ended:
