@@ -31,9 +31,11 @@ func attempts(t testing.TB, b *Balancer, n int, how retrying, key string, fails 
 		return answer(r, 200), nil
 	}))
 	try := &f.First
+	var tried []*flow.Try
 	for i := range n {
 		if i > 0 {
 			try, r = f.Next(f, r, i+1)
+			try.Told = &flow.Told{Tried: tried}
 		}
 		res, err := transport.RoundTrip(r)
 		require.NoError(t, err)
@@ -41,7 +43,7 @@ func attempts(t testing.TB, b *Balancer, n int, how retrying, key string, fails 
 		if res.StatusCode == 200 {
 			break
 		}
-		f.Tell().Tries = append(f.Tell().Tries, try)
+		tried = append(tried, try)
 	}
 	return met
 }

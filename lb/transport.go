@@ -27,7 +27,7 @@ func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	try, r := flow.OwnTry(r)
 	f := try.Flow
 	conf := t.balancer.current.Load().conf
-	if conf.name != "" && try.N == 1 {
+	if conf.name != "" && try.N == 1 && f.Upstream != conf.name {
 		f.Upstream = conf.name
 	}
 	var q Query
@@ -40,7 +40,7 @@ func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	} else if conf.hasher != nil {
 		q.Hash, q.Hashed, cookies = conf.hasher.Hash(r, drawOf(try, conf.rand))
 	}
-	lease, err := t.pick(f, q)
+	lease, err := t.pick(try, q)
 	if err != nil {
 		if r.Body != nil {
 			r.Body.Close()
@@ -89,12 +89,13 @@ func drawOf(try *flow.Try, rand func() uint64) uint64 {
 
 // pick picks a host that the request has not met yet, as far as whoever repeats
 // it wants that.
-func (t *transport) pick(f *flow.Flow, q Query) (Lease, error) {
-	m := f.More
-	if m == nil || len(m.Tries) == 0 {
+func (t *transport) pick(try *flow.Try, q Query) (Lease, error) {
+	tried := try.Tried()
+	if len(tried) == 0 {
 		return t.balancer.Pick(q)
 	}
-	q.Tried = hostsOf(m.Tries)
+	m := try.Flow.Tell()
+	q.Tried = hostsOf(tried)
 	return t.balancer.pick(q, retrying{m.Picks, m.Priorities})
 }
 

@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"time"
 
@@ -142,6 +143,9 @@ func (c *call) open(s *sending, n int, a *attempt) {
 	s.try, s.request = c.flow.Next(ctx, c.request, n)
 	if a != nil && a.perTry > 0 {
 		c.tell(s.try).Bounded = s.try.Began + a.perTry
+	}
+	if tried := c.flow.More.Tries; len(tried) > 0 {
+		c.tell(s.try).Tried = slices.Clip(tried)
 	}
 	s.try.URL = *c.url
 	s.request.URL, s.request.Host = &s.try.URL, c.host

@@ -3,6 +3,7 @@ package retry
 import (
 	"errors"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/sidecarless/mesh/internal/flow"
@@ -131,8 +132,8 @@ func (r *race) leave(end result) {
 	}
 }
 
-// inform lets the balancer know the hosts of attempts that have ended or run. It
-// may read them at any time until the attempts that run have their hosts.
+// inform lists the attempts that have ended or run, of which the next one will be
+// told, once all that run have a host.
 func (r *race) inform() {
 	for _, s := range r.running {
 		if !s.try.Begun() {
@@ -152,13 +153,8 @@ func (r *race) inform() {
 // settle cancels the attempts that still run and completes the request's history
 // but for the attempt that counts, which is left to whoever judges it.
 func (r *race) settle(counts *flow.Try) {
-	r.flow.More.Tries = append(r.flow.More.Tries, r.dropped...)
-	for i, t := range r.flow.More.Tries {
-		if t == counts {
-			r.flow.More.Tries = append(r.flow.More.Tries[:i], r.flow.More.Tries[i+1:]...)
-			break
-		}
-	}
+	// Attempts that run may still read the list that they were told.
+	r.flow.More.Tries = slices.DeleteFunc(slices.Concat(r.flow.More.Tries, r.dropped), func(t *flow.Try) bool { return t == counts })
 	if len(r.running) == 0 {
 		return
 	}

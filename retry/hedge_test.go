@@ -170,7 +170,7 @@ func TestAHedgeGoesToAnotherHost(t *testing.T) {
 		rt := mustNew(t, retry.Config{Hedge: retry.Hedge{After: time.Second}}).Transport(roundTripper(func(r *http.Request) (*http.Response, error) {
 			try := flow.TryOf(r)
 			host := "a"
-			if slices.ContainsFunc(try.Flow.Tell().Tries, func(t *flow.Try) bool { return t.Endpoint() == "a" }) {
+			if slices.ContainsFunc(try.Tried(), func(t *flow.Try) bool { return t.Endpoint() == "a" }) {
 				host = "b"
 			}
 			hosts = append(hosts, host)

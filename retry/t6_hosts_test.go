@@ -35,7 +35,7 @@ func (b *balancer) RoundTrip(r *http.Request) (*http.Response, error) {
 	var tries []*flow.Try
 	b.told = flow.More{}
 	if m := try.Flow.More; m != nil {
-		tries = m.Tries
+		tries = try.Tried()
 		b.told.Picks, b.told.Priorities = m.Picks, m.Priorities
 	}
 	b.urls = append(b.urls, r.URL.String())

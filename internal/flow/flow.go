@@ -60,14 +60,16 @@ type More struct {
 	Faults  []string      // faults drawn, in words
 	Mirrors []string      // destinations of copies
 
-	// What whoever repeats the request tells the balancer. Tries are attempts whose
-	// hosts it should not pick again; in the end they are the request's history.
-	// Picks is how hard it tries: if positive it picks that many times more and
+	// Tries are the attempts that have ended, as whoever repeats the request lists
+	// them: its history.
+	Tries []*Try
+
+	// What whoever repeats the request tells the balancer. Picks is how hard it tries
+	// to pick no host of [Try.Tried] again: if positive it picks that many times more and
 	// takes what it got, as Envoy does; if zero it leaves tried hosts out as long as
 	// there is any other; if negative it takes its first pick. Priorities, if
 	// positive, is after how many attempts it leaves out the priorities that were
 	// tried, as Envoy's previous_priorities does.
-	Tries      []*Try
 	Picks      int
 	Priorities int
 
@@ -107,6 +109,7 @@ const (
 type Told struct {
 	mesh.Try               // how it ended
 	Bounded  time.Duration // from the request's Start to the end of the bound on this attempt; zero for none but the request's
+	Tried    []*Try        // the attempts before, whose hosts the balancer should not pick again; not changed any more
 }
 
 // A Host is what a balancer picked, a *lb.Host.
@@ -118,6 +121,14 @@ func (t *Try) Endpoint() string {
 		return ""
 	}
 	return t.Host.Addr()
+}
+
+// Tried is what was told of attempts before t.
+func (t *Try) Tried() []*Try {
+	if t.Told == nil {
+		return nil
+	}
+	return t.Told.Tried
 }
 
 // Start is when the attempt began.
