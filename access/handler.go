@@ -92,6 +92,9 @@ func (s *serving) tell() {
 // complete reports whether the whole answer was written that its header tells of.
 // Its caller may then leave before the handler returns.
 func (s *serving) complete() bool {
+	if status := s.Status(); s.request.Method == http.MethodHead || status == http.StatusNoContent || status == http.StatusNotModified {
+		return s.Wrote() // which have no body
+	}
 	length, err := strconv.ParseInt(s.Header().Get("Content-Length"), 10, 64)
 	return err == nil && s.Wrote() && s.Bytes() >= length
 }

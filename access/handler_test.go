@@ -149,21 +149,35 @@ func TestTheCallerLeft(t *testing.T) {
 }
 
 func TestTheCallerHasItAllAndLeaves(t *testing.T) {
-	log := newTold()
-	s := httptest.NewServer(access.Sink(log.Sink).Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("Content-Length", "5")
-		io.WriteString(w, "hello")
-		http.NewResponseController(w).Flush()
-		<-r.Context().Done()
-	})))
-	defer s.Close()
-	c, err := net.Dial("tcp", s.Listener.Addr().String())
-	require.NoError(t, err)
-	fmt.Fprint(c, "GET / HTTP/1.1\r\nHost: reviews\r\n\r\n")
-	res, err := http.ReadResponse(bufio.NewReader(c), nil)
-	require.NoError(t, err)
-	_, err = io.ReadAll(res.Body)
-	require.NoError(t, err)
-	c.Close()
-	require.Equal(t, "via_upstream", log.one(t).Details)
+	for _, tt := range []struct {
+		name, method string
+		write        func(http.ResponseWriter)
+	}{
+		{"a body of the length told", "GET", func(w http.ResponseWriter) {
+			w.Header().Set("Content-Length", "5")
+			io.WriteString(w, "hello")
+		}},
+		{"an answer to HEAD", "HEAD", func(w http.ResponseWriter) { w.Header().Set("Content-Length", "5") }},
+		{"an answer without content", "GET", func(w http.ResponseWriter) { w.WriteHeader(http.StatusNoContent) }},
+		{"an answer that nothing has changed", "GET", func(w http.ResponseWriter) { w.WriteHeader(http.StatusNotModified) }},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			log := newTold()
+			s := httptest.NewServer(access.Sink(log.Sink).Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				tt.write(w)
+				http.NewResponseController(w).Flush()
+				<-r.Context().Done()
+			})))
+			defer s.Close()
+			c, err := net.Dial("tcp", s.Listener.Addr().String())
+			require.NoError(t, err)
+			fmt.Fprintf(c, "%s / HTTP/1.1\r\nHost: reviews\r\n\r\n", tt.method)
+			res, err := http.ReadResponse(bufio.NewReader(c), &http.Request{Method: tt.method})
+			require.NoError(t, err)
+			_, err = io.ReadAll(res.Body)
+			require.NoError(t, err)
+			c.Close()
+			require.Equal(t, "via_upstream", log.one(t).Details)
+		})
+	}
 }

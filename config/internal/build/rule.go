@@ -51,6 +51,9 @@ func (u *update) rule(rule *plan.Rule) (http.RoundTripper, error) {
 	if err := l.Err(); err != nil {
 		return nil, err
 	}
+	if len(rule.Destinations) == 0 { // a fault takes the place of the rule's own reply, and of what the rule says of it
+		layers[0], layers[3] = layers[3], nil
+	}
 	return mesh.Chain(layers...)(last), nil
 }
 
