@@ -56,6 +56,11 @@ type ClientConfig struct {
 	// Sinks are told of each request.
 	Sinks []access.Sink
 
+	// Explain says which requests that ask for it by the header x-mesh-explain get
+	// told what was decided, see [access.Explainer]. Nil is none; the header is not
+	// sent on in any case.
+	Explain func(*http.Request) bool
+
 	// Unknown sends requests to hosts that no resource names. Nil refuses them with
 	// 502, as does a mesh whose outboundTrafficPolicy is REGISTRY_ONLY: a process
 	// has no original address to pass them on to.
@@ -98,7 +103,7 @@ func NewClient(c *Config, cc ClientConfig) (*Client, error) {
 	m, err := build.New(c.world(), build.Options{
 		Client: cc.Workload.client(),
 		Dial:   cc.Dial, Transport: cc.Transport, Attempt: cc.Attempt, MeshAttempt: cc.MeshAttempt,
-		Sink: access.Join(cc.Sinks...), Unknown: cc.Unknown, ProxyHeaders: cc.ProxyHeaders,
+		Sink: access.Join(cc.Sinks...), Explain: cc.Explain, Unknown: cc.Unknown, ProxyHeaders: cc.ProxyHeaders,
 		FaultsInside: cc.FaultsInside, Rand: cc.Rand, Logger: cc.Logger, Identity: cc.Identity,
 	})
 	if err != nil {

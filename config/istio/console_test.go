@@ -174,3 +174,35 @@ spec:
 	require.Contains(t, shows(t, page, "/config"), "canary")
 	require.Contains(t, shows(t, page, "/explain?url=http://reviews.example/x"), "rule canary")
 }
+
+func TestAClientExplainsLiveRequests(t *testing.T) {
+	config, err := istio.Parse("mesh.yaml", strings.NewReader(consoleMesh))
+	require.NoError(t, err)
+	for name, explain := range map[string]func(*http.Request) bool{
+		"off": nil, "refused": func(*http.Request) bool { return false }, "told": func(*http.Request) bool { return true },
+	} {
+		t.Run(name, func(t *testing.T) {
+			client, err := istio.NewClient(config, istio.ClientConfig{
+				Explain: explain,
+				Transport: sending(func(r *http.Request) (*http.Response, error) {
+					require.NotContains(t, r.Header, access.ExplainHeader, "it goes no further")
+					return &http.Response{StatusCode: http.StatusOK, Header: http.Header{}, Body: http.NoBody, Request: r}, nil
+				}),
+			})
+			require.NoError(t, err)
+			defer client.Close()
+			r, err := http.NewRequest(http.MethodGet, "http://reviews.example/x", nil)
+			require.NoError(t, err)
+			r.Header.Set("x-mesh-explain", "1")
+			res, err := client.RoundTrip(r)
+			require.NoError(t, err)
+			res.Body.Close()
+			if name == "told" {
+				require.Regexp(t, `^200 - GET reviews\.example/x \S+; route canary; split outbound\|80\|v[12]\|reviews\.example, drew \d+ of 100; `+
+					`try 1 10\.0\.0\.[12]:80 200 \S+; end via_upstream$`, res.Header.Get("x-mesh-decision"))
+			} else {
+				require.Empty(t, res.Header.Get("x-mesh-decision"))
+			}
+		})
+	}
+}

@@ -29,6 +29,7 @@ type Options struct {
 	Dial         func(ctx context.Context, network, address string) (net.Conn, error) // nil: a net.Dialer
 	Transport    http.RoundTripper                                                    // in place of connections
 	Sink         access.Sink                                                          // nil: none
+	Explain      func(*http.Request) bool                                             // who is told what was decided; nil: nobody
 	Unknown      http.RoundTripper                                                    // for hosts that no resource names; nil refuses them
 	ProxyHeaders bool                                                                 // add and remove the headers that a sidecar does
 	FaultsInside bool                                                                 // draw faults for each attempt
@@ -80,7 +81,7 @@ func New(w *plan.World, o Options) (*Mesh, error) {
 	if o.ProxyHeaders {
 		m.entry = proxyHeaders{m.entry}
 	}
-	m.entry = mesh.Chain(o.Sink.Transport, mesh.ErrorsAsResponses)(m.entry)
+	m.entry = mesh.Chain(access.Explainer{Allow: o.Explain}.Transport, o.Sink.Transport, mesh.ErrorsAsResponses)(m.entry)
 	if err := m.Update(w); err != nil {
 		return nil, err
 	}
