@@ -7,6 +7,10 @@
 // ones hide, retries that cannot fit their timeout, ejection that can never
 // happen, subsets without endpoints, weights that send a canary nothing.
 //
+//	for _, f := range analyze.Files("mesh.d") {
+//		fmt.Printf("%s:%d %s %s\n", f.File, f.Line, f.Code, f.Message)
+//	}
+//
 // [Files] reads and analyzes files and folders; [Config] analyzes what was read
 // already. Each [Finding] says where it is, what will happen, and what to do.
 package analyze

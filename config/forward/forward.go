@@ -1,5 +1,3 @@
-// Package forward serves requests by sending them on through a client: what
-// makes a sidecar or a gateway of a mesh's client.
 package forward
 
 import (

@@ -69,7 +69,7 @@ func Example() {
 	// 404 Not Found
 }
 
-func ExampleParse() {
+func ExampleParse_mistake() {
 	_, err := gatewayapi.Parse("mesh.yaml", strings.NewReader(strings.NewReplacer("/shop}", "shop}", "PORT", "8080").Replace(canary)))
 	fmt.Println(err)
 	// Output: mesh.yaml:19: HTTPRoute shop/web: spec.rules[0].matches[0].path.value: must begin with a slash (got "shop")
