@@ -18,11 +18,13 @@ func ExampleNew_mistake() {
 			fmt.Println(err)
 			return
 		}
+		mux := http.NewServeMux()
+		mux.Handle("/debug/mesh/", page)
 		r := httptest.NewRequest(http.MethodGet, "http://localhost/debug/mesh/", nil)
 		r.RemoteAddr = "203.0.113.7:1234"
 		r.Header.Set("X-User", "ann")
 		w := httptest.NewRecorder()
-		page.ServeHTTP(w, r)
+		mux.ServeHTTP(w, r)
 		fmt.Println(w.Code)
 		page.Close()
 	}
