@@ -84,7 +84,7 @@ metadata: {name: a}
 spec: {}
 `,
 			want: []string{
-				`mesh.yaml:1: EnvoyFilter default/a: changes a proxy in ways that this library cannot carry out`,
+				`mesh.yaml:1: EnvoyFilter default/a: changes a proxy in ways that this library cannot carry out; a local rate limit can be written as a RateLimit of mesh.sidecarless.dev`,
 			},
 		},
 		{

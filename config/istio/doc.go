@@ -17,6 +17,8 @@
 // redirect with status 304, is refused with a code of our own, so that Istio's
 // verdict stays readable, see [Finding].
 //
+// Beside Istio's kinds there is one of our own, [RateLimit].
+//
 // # Reloading and explaining
 //
 // A [Watcher] hands changed files on to [Client.Update], all of them or none.

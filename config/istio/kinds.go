@@ -77,7 +77,7 @@ var kinds = map[string]kind{
 
 	"RateLimit": {group: ownGroup, versions: alphaVersion, read: readRateLimit},
 
-	"EnvoyFilter":      passedOver(networkingGroup, []string{"v1alpha3"}, CodeUnsupported, Error, notInProcess),
+	"EnvoyFilter":      passedOver(networkingGroup, []string{"v1alpha3"}, CodeUnsupported, Error, notInProcess+"; a local rate limit can be written as a RateLimit of "+ownGroup),
 	"ProxyConfig":      passedOver(networkingGroup, []string{"v1beta1", "v1"}, CodeUnsupported, Error, notInProcess),
 	"WasmPlugin":       passedOver(extensionsGroup, alphaVersion, CodeUnsupported, Error, notInProcess),
 	"TrafficExtension": passedOver(extensionsGroup, alphaVersion, CodeUnsupported, Error, notInProcess),
