@@ -1,18 +1,13 @@
 package mtls
 
 import (
-	"crypto/sha256"
 	"crypto/x509"
-	"encoding/hex"
 	"maps"
 	"net/http"
 	"strings"
 
 	"github.com/sidecarless/mesh/internal/peer"
 )
-
-// forwardedCert is the header in which proxies tell who called, as Envoy has it.
-const forwardedCert = "X-Forwarded-Client-Cert"
 
 // Handler puts the identity of the caller into the context of each request that
 // came over mutual TLS, where [Peer] and authorization find it, and adds the
@@ -28,7 +23,7 @@ type handler struct {
 // ServeHTTP implements http.Handler.
 func (h handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	m := h.identity.now.Load()
-	claimed := r.Header[forwardedCert]
+	claimed := r.Header[peer.ForwardedCert]
 	cert, id, known := m.caller(r)
 	if !known && r.TLS == nil && len(claimed) == 0 {
 		h.next.ServeHTTP(w, r)
@@ -41,9 +36,9 @@ func (h handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	r = r.WithContext(peer.With(r.Context(), principal))
 	r.Header = maps.Clone(r.Header)
 	if known {
-		r.Header[forwardedCert] = []string{strings.Join(append(claimed[:len(claimed):len(claimed)], m.forwarded(cert)), ",")}
+		r.Header[peer.ForwardedCert] = []string{strings.Join(append(claimed[:len(claimed):len(claimed)], peer.Forwarded(m.id.String(), cert, false)), ",")}
 	} else {
-		delete(r.Header, forwardedCert)
+		delete(r.Header, peer.ForwardedCert)
 	}
 	h.next.ServeHTTP(w, r)
 }
@@ -56,23 +51,6 @@ func (m *material) caller(r *http.Request) (cert *x509.Certificate, id ID, known
 	cert = r.TLS.VerifiedChains[0][0]
 	id, err := m.peer(cert)
 	return cert, id, err == nil
-}
-
-// forwarded is an element of X-Forwarded-Client-Cert: who was called, the hash of
-// the caller's certificate, its subject, and who the caller is.
-func (m *material) forwarded(cert *x509.Certificate) string {
-	hash := sha256.Sum256(cert.Raw)
-	var b strings.Builder
-	b.WriteString("By=" + m.id.String())
-	b.WriteString(";Hash=" + hex.EncodeToString(hash[:]))
-	b.WriteString(`;Subject="` + cert.Subject.String() + `"`) // in which quotes are escaped
-	b.WriteString(";URI=" + cert.URIs[0].String())
-	for _, name := range cert.DNSNames {
-		if !strings.ContainsAny(name, `,;="`) {
-			b.WriteString(";DNS=" + name)
-		}
-	}
-	return b.String()
 }
 
 // Peer is who sent r, if it came over mutual TLS.

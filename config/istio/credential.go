@@ -14,6 +14,7 @@ type Credential struct {
 	Certificate []byte // the server's, followed by those between it and the root
 	Key         []byte
 	Roots       []byte // of clients' certificates, for MUTUAL and OPTIONAL_MUTUAL; may be nil
+	Revoked     []byte // lists of clients' certificates that are revoked (CRLs), one of each authority; nil: none is looked at
 }
 
 // credential is the source of credentials, or nil.
@@ -46,7 +47,7 @@ func readCredential(dir, name string) (c Credential, err error) {
 	for _, f := range [...]struct {
 		name string
 		to   *[]byte
-	}{{"tls.crt", &c.Certificate}, {"tls.key", &c.Key}, {"ca.crt", &c.Roots}} {
+	}{{"tls.crt", &c.Certificate}, {"tls.key", &c.Key}, {"ca.crt", &c.Roots}, {"ca.crl", &c.Revoked}} {
 		*f.to, err = root.ReadFile(name + "/" + f.name)
 		switch {
 		case errors.Is(err, fs.ErrNotExist):

@@ -19,6 +19,7 @@ import (
 	"github.com/sidecarless/mesh/authz"
 	"github.com/sidecarless/mesh/config/forward"
 	"github.com/sidecarless/mesh/config/internal/build"
+	"github.com/sidecarless/mesh/internal/peer"
 	"github.com/sidecarless/mesh/mtls"
 	"github.com/sidecarless/mesh/upstream"
 )
@@ -38,9 +39,14 @@ type GatewayConfig struct {
 	Credentials func(name string) (Credential, error)
 
 	// CredentialDir is a folder with one folder for each credentialName, as secrets
-	// are mounted: tls.crt, tls.key and, for the roots of clients, ca.crt. It is used
-	// where Credentials is nil.
+	// are mounted: tls.crt, tls.key and, for the roots of clients and what they have
+	// revoked, ca.crt and ca.crl. It is used where Credentials is nil.
 	CredentialDir string
+
+	// Bind is the address on which the user's servers listen, without a port. Servers of
+	// resources whose bind is another one are refused, and without Bind all that have
+	// one: somebody wants them to be reached from there alone.
+	Bind string
 
 	// Identity serves TLS in mode ISTIO_MUTUAL, and is shown to destinations whose TLS
 	// mode that is. Both are refused without one.
@@ -84,8 +90,7 @@ type GatewayConfig struct {
 //
 // AuthorizationPolicies that select the workload hold here, too; PeerAuthentications
 // do not, since the servers say themselves which TLS they take. A host that no route
-// is for gets 404. Servers whose bind differs are not told
-// apart.
+// is for gets 404.
 type Gateway struct {
 	mesh     *build.Mesh
 	server   *Server // who is let in
@@ -111,7 +116,7 @@ func NewGateway(c *Config, gc GatewayConfig) (*Gateway, error) {
 	}
 	m, err := build.New(c.world(), build.Options{
 		Client:   gc.Workload.client(),
-		Gateway:  &build.Gateway{Name: gc.Gateway, Credential: gc.credential(), Identity: gc.Identity},
+		Gateway:  &build.Gateway{Name: gc.Gateway, Credential: gc.credential(), Identity: gc.Identity, Bind: gc.Bind},
 		Identity: gc.Identity, Dial: gc.Dial, Sink: access.Join(gc.Sinks...), ProxyHeaders: true, Attempt: gc.Attempt, MeshAttempt: gc.MeshAttempt,
 		Rand: gc.Rand, Logger: gc.Logger,
 	})
@@ -145,7 +150,7 @@ func (g *Gateway) Handler(port uint16) http.Handler {
 		return h.(http.Handler)
 	}
 	next := forward.New(forward.Config{Client: g.mesh, Port: port})
-	h, _ := g.handlers.LoadOrStore(port, edge{g.server.door(next)})
+	h, _ := g.handlers.LoadOrStore(port, edge{g.mesh, port, g.server.door(next)})
 	return h.(http.Handler)
 }
 
@@ -215,8 +220,13 @@ func (g *Gateway) Upstreams() iter.Seq[*upstream.Upstream] { return g.mesh.Upstr
 func (g *Gateway) Close() error { return errors.Join(g.mesh.Close(), g.server.Close()) }
 
 // An edge makes headers by which a caller could pose as a proxy say what is known
-// of the connection.
-type edge struct{ next http.Handler }
+// of the connection. Of a client's certificate that was verified it tells all of
+// it, in place of what the client says (Envoy's SANITIZE_SET).
+type edge struct {
+	mesh *build.Mesh
+	port uint16
+	next http.Handler
+}
 
 // ServeHTTP implements http.Handler.
 func (e edge) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -227,7 +237,11 @@ func (e edge) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		proto = "https"
 	}
 	r.Header["X-Forwarded-Proto"] = []string{proto}
-	delete(r.Header, "X-Forwarded-Client-Cert")
+	delete(r.Header, peer.ForwardedCert)
+	if r.TLS != nil && len(r.TLS.VerifiedChains) > 0 {
+		by := e.mesh.ServedURI(e.port, r.TLS.ServerName)
+		r.Header[peer.ForwardedCert] = []string{peer.Forwarded(by, r.TLS.VerifiedChains[0][0], true)}
+	}
 	if host, _, err := net.SplitHostPort(r.RemoteAddr); err == nil {
 		hops := append(slices.Clone(r.Header["X-Forwarded-For"]), host)
 		r.Header["X-Forwarded-For"] = []string{strings.Join(hops, ",")}

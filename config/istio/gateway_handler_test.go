@@ -402,7 +402,9 @@ func TestWhatAGatewayRefusesToServe(t *testing.T) {
 		{"MUTUAL without roots", httpsServer("s", "a.com", "mode: MUTUAL, credentialName: c"), "brings no certificate by which"},
 		{"ISTIO_MUTUAL without an identity", httpsServer("s", "a.com", "mode: ISTIO_MUTUAL"), "has no identity"},
 		{"files that are not there", httpsServer("s", "a.com", "mode: SIMPLE, serverCertificate: /none, privateKey: /none"), "tls.privateKey"},
-		{"a list of revoked certificates", httpsServer("s", "a.com", "mode: MUTUAL, serverCertificate: /none, privateKey: /none, caCertificates: /none, caCrl: /none"), "tls.caCrl"},
+		{"a bind of its own", "{port: {number: 80, name: s, protocol: HTTP}, bind: 127.0.0.2, hosts: [a.com]}", "bind: is not carried out: the gateway is not told to listen there"},
+		{"a socket", "{port: {number: 0, name: s, protocol: HTTP}, bind: 'unix:///tmp/x', hosts: [a.com]}", "bind: is not carried out"},
+		{"a list of revoked certificates that is not there", httpsServer("s", "a.com", "mode: MUTUAL, serverCertificate: /none, privateKey: /none, caCertificates: /none, caCrl: /none"), "tls.caCrl"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			_, err := istio.NewGateway(parsed(t, gatewayOf(tt.server)), istio.GatewayConfig{

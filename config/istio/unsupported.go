@@ -50,7 +50,6 @@ var notCarriedOut = map[protoreflect.FullName][]unsupported{
 	},
 	"istio.networking.v1alpha3.ClientTLSSettings": {
 		{field: "credentialName", reason: "a client has no source of secrets; name files with clientCertificate, privateKey and caCertificates"},
-		{field: "caCrl", reason: "lists of revoked certificates are not read"},
 	},
 	"istio.networking.v1alpha3.ServiceEntry": {
 		{field: "resolution", reason: "hosts are looked up before they are asked for; name them", when: isDynamic},

@@ -42,7 +42,6 @@ var unsupportedDocuments = map[string]string{
 	policy("    connectionPool: {http: {useClientProtocol: true}}\n"):                                                                reviewsRule + "connectionPool.http.useClientProtocol: ",
 	policy("    outlierDetection: {outlierDetectionHttpErrorCodes: [429]}\n"):                                                        reviewsRule + "outlierDetection.outlierDetectionHttpErrorCodes: ",
 	policy("    tls: {mode: SIMPLE, credentialName: a}\n"):                                                                           reviewsRule + "tls.credentialName: ",
-	policy("    tls: {mode: SIMPLE, caCrl: /a.pem}\n"):                                                                               reviewsRule + "tls.caCrl: ",
 	entry(`{hosts: ["*.b.c"], ports: [{number: 80, name: http, protocol: HTTP}], resolution: DYNAMIC_DNS, location: MESH_EXTERNAL}`): "mesh.yaml:5: ServiceEntry default/a: spec.resolution: ",
 	entry(`{hosts: ["*.b.c"], ports: [{number: 80, name: http, protocol: HTTP}]}`):                                                   "mesh.yaml:5: ServiceEntry default/a: spec.hosts: ",
 	entry("{" + entryOfB + `, resolution: STATIC, endpoints: [{address: 10.0.0.1}, {address: "unix:///run/a"}]}`):                    "mesh.yaml:5: ServiceEntry default/a: spec.endpoints[1].address: ",

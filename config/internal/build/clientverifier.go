@@ -7,13 +7,18 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"slices"
+	"time"
+
+	"github.com/sidecarless/mesh/internal/revocation"
 )
 
 // A clientVerifier says which clients may connect. It looks at the whole chain once
 // more, since a session that is resumed may be older than the roots.
 type clientVerifier struct {
 	roots    *x509.CertPool
+	revoked  revocation.Lists // of the authorities in a chain; without any none is looked at
 	optional bool
 	names    []string // subject alternative names, of which one is needed
 	keys     []string // base64 of the SHA-256 of public keys,
@@ -31,11 +36,14 @@ func (v *clientVerifier) verify(s tls.ConnectionState) error {
 	for _, c := range s.PeerCertificates[1:] {
 		between.AddCert(c)
 	}
-	_, err := leaf.Verify(x509.VerifyOptions{
+	chains, err := leaf.Verify(x509.VerifyOptions{
 		Roots: v.roots, Intermediates: between, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
 	})
 	if err != nil {
 		return &tls.CertificateVerificationError{UnverifiedCertificates: s.PeerCertificates, Err: err}
+	}
+	if err := v.revoked.Check(chains, time.Now()); err != nil {
+		return fmt.Errorf("istio: %w", err)
 	}
 	if len(v.names) > 0 && !slices.ContainsFunc(v.names, func(name string) bool { return certifies(leaf, name) }) {
 		return errors.New("istio: the client certificate has none of the subjectAltNames")

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"sync/atomic"
 
+	networking "istio.io/api/networking/v1alpha3"
+
 	"github.com/sidecarless/mesh"
 	"github.com/sidecarless/mesh/config/internal/plan"
 	"github.com/sidecarless/mesh/mtls"
@@ -21,11 +23,12 @@ type Gateway struct {
 	Name       string                                // namespace/name of the only Gateway resource; empty for all that select the workload
 	Credential func(name string) (Credential, error) // for a credentialName; nil: there are none
 	Identity   *mtls.Identity                        // for mode ISTIO_MUTUAL; may be nil
+	Bind       string                                // the address that ports are served on; empty where nobody says
 }
 
-// A Credential is a server's certificate with its key, and the roots of clients'
-// certificates, all in PEM.
-type Credential struct{ Certificate, Key, Roots []byte }
+// A Credential is a server's certificate with its key, the roots of clients'
+// certificates and the lists of those that are revoked, all in PEM.
+type Credential struct{ Certificate, Key, Roots, Revoked []byte }
 
 // A terminator is a port of a gateway on which TLS ends.
 type terminator struct{ byName map[string]*secure }
@@ -78,6 +81,13 @@ func (u *update) serve(s *snapshot) {
 	s.tls = map[uint16]*terminator{}
 	for i := range u.plan.Servers {
 		server := &u.plan.Servers[i]
+		if server.Bind != "" && server.Bind != u.mesh.options.Gateway.Bind {
+			u.problems.add(server.Source, &mesh.Problem{
+				Field: "bind", Value: server.Bind,
+				Reason: fmt.Sprintf("is not carried out: the gateway is not told to listen there alone, but on %q", u.mesh.options.Gateway.Bind),
+			})
+			continue
+		}
 		rules, err := u.table(server.Hosts)
 		if err != nil {
 			u.problems.add(server.Source, err)
@@ -154,6 +164,28 @@ func (m *Mesh) TLS(port uint16) *tls.Config {
 			return nil, fmt.Errorf("istio: no server of port %d is for the name %q", port, hello.ServerName)
 		},
 	}
+}
+
+// ServedURI is the first URI in the certificate with which a port of a gateway
+// answers to a name: who is called. It is empty where there is none.
+func (m *Mesh) ServedURI(port uint16, name string) string {
+	t := m.now.Load().tls[port]
+	if t == nil {
+		return ""
+	}
+	s := t.find(name)
+	switch {
+	case s == nil:
+	case s.server.TLS.Mode == networking.ServerTLSSettings_ISTIO_MUTUAL:
+		return m.options.Gateway.Identity.ID().String()
+	default:
+		for _, c := range s.tls.Load().Certificates {
+			if len(c.Leaf.URIs) > 0 {
+				return c.Leaf.URIs[0].String()
+			}
+		}
+	}
+	return ""
 }
 
 // Ports are those of a gateway, plain and with TLS, in ascending order.

@@ -13,6 +13,7 @@ import (
 	networking "istio.io/api/networking/v1alpha3"
 
 	"github.com/sidecarless/mesh/internal/check"
+	"github.com/sidecarless/mesh/internal/revocation"
 )
 
 // A tlsReader reads what the tls of a server names. It sums up what it has read, so
@@ -111,7 +112,7 @@ func (l *tlsReader) named(field, name string) Credential {
 	if err != nil {
 		l.Add(field, name, "cannot be had: %v", err)
 	}
-	l.note(c.Certificate, c.Key, c.Roots)
+	l.note(c.Certificate, c.Key, c.Roots, c.Revoked)
 	return c
 }
 
@@ -133,12 +134,13 @@ func (l *tlsReader) note(read ...[]byte) {
 // clients makes c ask for clients' certificates, which OPTIONAL_MUTUAL lets them
 // leave out.
 func (l *tlsReader) clients(c *tls.Config, s *networking.ServerTLSSettings, credentials []credential) {
-	var roots []byte
+	var roots, revoked []byte
 	field := "caCertificates"
 	switch {
 	case s.CaCertCredentialName != "":
 		field = "caCertCredentialName"
-		roots = l.named(field, s.CaCertCredentialName).Roots
+		k := l.named(field, s.CaCertCredentialName)
+		roots, revoked = k.Roots, k.Revoked
 	case s.CaCertificates != "":
 		roots = l.read(field, s.CaCertificates)
 	default:
@@ -147,14 +149,15 @@ func (l *tlsReader) clients(c *tls.Config, s *networking.ServerTLSSettings, cred
 			if len(k.Roots) == 0 && l.Credential != nil {
 				// Secrets may keep them apart, under this name.
 				apart, _ := l.Credential(k.name + "-cacert")
-				k.Roots = apart.Roots
-				l.note(k.Roots)
+				k.Roots, k.Revoked = apart.Roots, apart.Revoked
+				l.note(k.Roots, k.Revoked)
 			}
-			roots = append(roots, k.Roots...)
+			roots, revoked = append(roots, k.Roots...), append(revoked, k.Revoked...)
 		}
 	}
+	listed := field
 	if s.CaCrl != "" {
-		l.Add("caCrl", s.CaCrl, "is not carried out; name the certificates that are accepted in verifyCertificateSpki")
+		listed, revoked = "caCrl", l.read("caCrl", s.CaCrl)
 	}
 	v := clientVerifier{
 		roots: x509.NewCertPool(), optional: s.Mode == networking.ServerTLSSettings_OPTIONAL_MUTUAL,
@@ -162,6 +165,12 @@ func (l *tlsReader) clients(c *tls.Config, s *networking.ServerTLSSettings, cred
 	}
 	for _, hash := range s.VerifyCertificateHash {
 		v.hashes = append(v.hashes, strings.ToLower(strings.ReplaceAll(hash, ":", "")))
+	}
+	if len(revoked) > 0 || s.CaCrl != "" {
+		var err error
+		if v.revoked, err = revocation.Parse(revoked); err != nil {
+			l.Add(listed, nil, "%v", err)
+		}
 	}
 	if !v.roots.AppendCertsFromPEM(roots) {
 		l.Add(field, nil, "brings no certificate by which those of clients could be verified")

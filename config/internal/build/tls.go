@@ -7,11 +7,13 @@ import (
 	"os"
 	"slices"
 	"sync/atomic"
+	"time"
 
 	networking "istio.io/api/networking/v1alpha3"
 
 	"github.com/sidecarless/mesh/config/internal/plan"
 	"github.com/sidecarless/mesh/internal/check"
+	"github.com/sidecarless/mesh/internal/revocation"
 	"github.com/sidecarless/mesh/mtls"
 	"github.com/sidecarless/mesh/upstream"
 )
@@ -42,12 +44,19 @@ func clientTLS(l *check.List, t *plan.Target, identity *mtls.Identity) *tls.Conf
 		}
 		c.GetClientCertificate = k.certificate
 	}
+	var revoked *listsFile
+	if s.CaCrl != "" {
+		revoked = &listsFile{name: s.CaCrl}
+		if err := revoked.read(); err != nil {
+			sub.Add("caCrl", s.CaCrl, "cannot be used: %v", err)
+		}
+	}
 	names := s.SubjectAltNames
 	if len(names) == 0 {
 		names = t.Service.SANs
 	}
-	if (len(names) > 0 || roots != nil) && !c.InsecureSkipVerify {
-		verify(c, roots, names)
+	if (len(names) > 0 || roots != nil || revoked != nil) && !c.InsecureSkipVerify {
+		verify(c, roots, revoked, names)
 	}
 	return c
 }
@@ -80,6 +89,35 @@ func (f *rootsFile) now() *x509.CertPool {
 	}
 	f.read()
 	return f.last.Load()
+}
+
+// A listsFile is the lists of revoked certificates in a file that may be replaced at
+// any time. Nil is none.
+type listsFile struct {
+	name string
+	last atomic.Pointer[revocation.Lists] // that was good
+}
+
+func (f *listsFile) read() error {
+	pem, err := os.ReadFile(f.name)
+	if err != nil {
+		return err
+	}
+	lists, err := revocation.Parse(pem)
+	if err == nil {
+		f.last.Store(&lists)
+	}
+	return err
+}
+
+// now reads the file anew for each connection. One that is not good changes
+// nothing.
+func (f *listsFile) now() revocation.Lists {
+	if f == nil {
+		return nil
+	}
+	f.read()
+	return *f.last.Load()
 }
 
 // A keyPair is a client's certificate in files, which may be replaced at any time.
@@ -141,7 +179,7 @@ func workloadTLS(l *check.List, t *plan.Target, identity *mtls.Identity) *tls.Co
 // verify checks servers against the roots of the moment: that they have one of the
 // names, or else the one that they were asked by. It is done on resumption, too, so
 // that no session outlives a root.
-func verify(c *tls.Config, roots *rootsFile, names []string) {
+func verify(c *tls.Config, roots *rootsFile, revoked *listsFile, names []string) {
 	c.InsecureSkipVerify = true // VerifyConnection does it
 	c.VerifyConnection = func(s tls.ConnectionState) error {
 		leaf := s.PeerCertificates[0]
@@ -152,7 +190,11 @@ func verify(c *tls.Config, roots *rootsFile, names []string) {
 		if len(names) == 0 {
 			o.DNSName = s.ServerName
 		}
-		if _, err := leaf.Verify(o); err != nil {
+		chains, err := leaf.Verify(o)
+		if err == nil {
+			err = revoked.now().Check(chains, time.Now())
+		}
+		if err != nil {
 			return &tls.CertificateVerificationError{UnverifiedCertificates: s.PeerCertificates, Err: err}
 		}
 		if len(names) == 0 {

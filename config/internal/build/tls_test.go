@@ -3,6 +3,7 @@ package build
 import (
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/pem"
 	"io"
 	"log"
 	"net"
@@ -197,4 +198,40 @@ func TestProblemsOfTLS(t *testing.T) {
 	_, err = New(world(t, s, &networking.ClientTLSSettings{Mode: networking.ClientTLSSettings_ISTIO_MUTUAL}), Options{})
 	require.ErrorContains(t, err, "trafficPolicy.tls.mode: ")
 	require.ErrorContains(t, err, "identity")
+}
+
+// A server whose certificate its authority has revoked is not believed.
+func TestAClientLooksForRevokedCertificates(t *testing.T) {
+	ca := certtest.NewCA()
+	s := secured(t, ca, tls.NoClientCert)
+	dir := t.TempDir()
+	put := func(name string, content []byte) string {
+		file := filepath.Join(dir, name)
+		require.NoError(t, os.WriteFile(file, content, 0o600))
+		return file
+	}
+	settings := &networking.ClientTLSSettings{
+		Mode: networking.ClientTLSSettings_SIMPLE, CaCertificates: put("roots.pem", ca.PEM), CaCrl: put("crl.pem", ca.Revoke(nil)), SubjectAltNames: []string{spiffe},
+	}
+	m, err := New(world(t, s, settings), Options{})
+	require.NoError(t, err)
+	defer m.Close()
+	send := func() error {
+		r := httptest.NewRequest("GET", "http://reviews.example/", nil)
+		r.RequestURI = ""
+		r.Close = true
+		res, err := m.RoundTrip(r)
+		require.NoError(t, err)
+		res.Body.Close()
+		return mesh.ErrorOf(res)
+	}
+	require.NoError(t, send())
+	put("crl.pem", []byte("being written"))
+	require.NoError(t, send(), "the last good list stays")
+	put("crl.pem", ca.Revoke([][]byte{pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: s.TLS.Certificates[0].Certificate[0]})}))
+	require.ErrorContains(t, send(), "is revoked")
+
+	settings.CaCrl = filepath.Join(dir, "none.pem")
+	_, err = New(world(t, s, settings), Options{})
+	require.ErrorContains(t, err, "tls.caCrl")
 }

@@ -3,6 +3,7 @@ package plan
 import (
 	"cmp"
 	"fmt"
+	"net/netip"
 	"slices"
 	"strings"
 
@@ -14,6 +15,7 @@ import (
 // text, or one with TLS.
 type Server struct {
 	Port   uint32
+	Bind   string                        // the address it is served on; empty for any
 	TLS    *networking.ServerTLSSettings // nil for plain text
 	Names  []string                      // by which clients ask for it, of one with TLS
 	Hosts  []VirtualHost
@@ -21,7 +23,7 @@ type Server struct {
 }
 
 // A gatewayPlan collects the servers of gateways (Istio's MergeGateways and
-// buildGatewayHTTPRouteConfig). What they bind to is not looked at.
+// buildGatewayHTTPRouteConfig).
 type gatewayPlan struct {
 	*view
 	servers []*gatewayServer
@@ -96,8 +98,19 @@ func (g *gatewayPlan) add(gateway *Object[*networking.Gateway], i int, s *networ
 			}
 		}
 	}
+	bind := s.Bind
+	if a, err := netip.ParseAddr(bind); err == nil && a.IsUnspecified() {
+		bind = ""
+	}
+	if to != nil && to.Bind != bind {
+		g.errs = append(g.errs, &mesh.Problem{
+			Source: source, Field: "bind", Value: s.Bind,
+			Reason: fmt.Sprintf("is another address than %q, that of %s for the same port: requests to the two are not told apart", to.Bind, to.Source),
+		})
+		return
+	}
 	if to == nil {
-		to = &gatewayServer{Server: Server{Port: s.Port.Number, Source: source}, byHost: map[string]int{}}
+		to = &gatewayServer{Server: Server{Port: s.Port.Number, Bind: bind, Source: source}, byHost: map[string]int{}}
 		g.servers = append(g.servers, to)
 	}
 	if secure {
