@@ -13,6 +13,7 @@ import (
 
 	"github.com/sidecarless/mesh/access"
 	"github.com/sidecarless/mesh/config/istio"
+	"github.com/sidecarless/mesh/console"
 	"github.com/sidecarless/mesh/telemetry"
 	"github.com/sidecarless/mesh/telemetry/metrics"
 )
@@ -21,6 +22,7 @@ import (
 // tells other proxies of the workload. Nil shows and tells nothing.
 type admin struct {
 	mux     *http.ServeMux
+	page    *console.Console
 	metrics *metrics.Metrics
 	names   *telemetry.Exchange
 }
@@ -41,15 +43,22 @@ func (p *proxyFlags) newAdmin(config *istio.Config) (*admin, error) {
 		return nil, err
 	}
 	text := promhttp.HandlerFor(registry, promhttp.HandlerOpts{})
+	if a.page, err = console.New(console.Config{Title: w.Name, Metrics: text, Remote: lookers(p.admin)}); err != nil {
+		return nil, err
+	}
 	a.mux.Handle("GET /stats/prometheus", text)
-	a.mux.HandleFunc("GET /stats", func(w http.ResponseWriter, r *http.Request) {
-		if r.URL.Query().Get("format") != "prometheus" {
-			http.Error(w, "there is /stats?format=prometheus", http.StatusNotFound)
-			return
-		}
-		text.ServeHTTP(w, r)
-	})
+	a.mux.Handle("/", a.page)
 	return a, nil
+}
+
+// lookers are those who may look at the console: where it listens for this machine
+// only, nobody else, and otherwise whoever gets there.
+func lookers(listen string) func(*http.Request) bool {
+	host, _, err := net.SplitHostPort(listen)
+	if ip := net.ParseIP(host); err != nil || host == "localhost" || ip.IsLoopback() {
+		return nil
+	}
+	return func(*http.Request) bool { return true }
 }
 
 // workload is the one whose sidecar the proxy is, as metrics name it.
@@ -75,7 +84,7 @@ func (a *admin) source(sink access.Sink) []access.Sink {
 	if a == nil {
 		return []access.Sink{sink}
 	}
-	return []access.Sink{sink, a.metrics.Source}
+	return []access.Sink{sink, a.metrics.Source, a.page.Sink}
 }
 
 // destination is what is told of requests that the proxy lets in.
@@ -83,7 +92,7 @@ func (a *admin) destination(sink access.Sink) []access.Sink {
 	if a == nil {
 		return []access.Sink{sink}
 	}
-	return []access.Sink{sink, a.metrics.Destination}
+	return []access.Sink{sink, a.metrics.Destination, a.page.Sink}
 }
 
 // attempt is the layer that tells others in the mesh who calls; nil is none.
@@ -102,17 +111,25 @@ func (a *admin) answer(h http.Handler) http.Handler {
 	return a.names.Handler(h)
 }
 
-// watch shows what s sends to.
-func (a *admin) watch(s *side) {
-	if a != nil && s.upstreams != nil {
+// watch shows what s sends to, by which rules, and how w loads them.
+func (a *admin) watch(s *side, w *istio.Watcher) {
+	if a == nil {
+		return
+	}
+	if s.upstreams != nil {
 		a.metrics.Watch(s.upstreams)
 	}
+	a.page.Add(s.console)
+	a.page.Add(w.Console())
 }
 
 // serve shows it all until ctx ends.
 func (a *admin) serve(ctx context.Context, l net.Listener) error {
 	server := &http.Server{Handler: a.mux, ReadHeaderTimeout: 10 * time.Second}
-	defer context.AfterFunc(ctx, func() { server.Close() })()
+	defer context.AfterFunc(ctx, func() {
+		a.page.Close()
+		server.Close()
+	})()
 	if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
 		return err
 	}

@@ -64,8 +64,23 @@ func TestSidecarsShowMetrics(t *testing.T) {
 	_, text := inbound.stats(t, "/stats/prometheus")
 	require.True(t, has(text, "istio_requests_total", "1", `reporter="destination"`, `source_workload="frontend-v1"`,
 		`destination_workload="reviews-v1"`, `connection_security_policy="none"`), text)
-	status, _ := inbound.stats(t, "/stats")
-	require.Equal(t, 404, status)
+	_, text = inbound.stats(t, "/decisions")
+	require.Regexp(t, `^200 - GET reviews\S*/ `, text)
+	for path, want := range map[string]string{
+		"/":            "1 in all",
+		"/ready":       "LIVE\n",
+		"/decisions":   "try 1  127.0.0.1:",
+		"/config":      "mesh.yaml:1",
+		"/clusters":    "::rq_total::1\n",
+		"/stats":       "upstream_rq_total: 1\n",
+		"/config_dump": "envoy.admin.v3.ClustersConfigDump",
+		"/server_info": `"state": "LIVE"`,
+		"/explain?url=http://reviews.default.svc.cluster.local/": "mesh.yaml:",
+	} {
+		status, text := outbound.stats(t, path)
+		require.Equal(t, 200, status, path)
+		require.Contains(t, text, want, path)
+	}
 	for _, p := range []*process{inbound, outbound} {
 		require.NoError(t, p.command.Process.Signal(syscall.SIGTERM))
 		p.ends(t)

@@ -49,6 +49,7 @@ func (p *proxyFlags) gateway(config *istio.Config, sink access.Sink, shown *admi
 		handler:   g.Handler(port),
 		update:    g.Update,
 		upstreams: g.Upstreams(),
+		console:   g.Console(),
 		run:       func(ctx context.Context) { g.Run(ctx) }, //nolint:errcheck // it ends with ctx
 		close:     func() { g.Close() },                     //nolint:errcheck // the process ends
 		listener: func(l net.Listener) net.Listener {

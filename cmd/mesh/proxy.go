@@ -63,7 +63,7 @@ func runProxy(ctx context.Context, args []string, _, stderr io.Writer) int {
 	f.StringVar(&p.locality, "locality", "", "where the workload runs, `region/zone/subzone`")
 	f.StringVar(&p.log, "access-log", "", "`file` for a line for each request, or -")
 	f.StringVar(&p.format, "access-log-format", access.IstioText, "text or JSON with Envoy's `%COMMANDS%`")
-	f.StringVar(&p.admin, "admin", "", "`address` on which to show metrics, at /stats/prometheus")
+	f.StringVar(&p.admin, "admin", "", "`address` of a console for browsers and curl, with metrics at /stats/prometheus; one of loopback is for this machine only")
 	f.StringVar(&p.app.app, "app", "", "inbound: the application's `host:port`")
 	f.StringVar(&p.app.cert, "cert", "", "inbound: `file` of the workload's certificate")
 	f.StringVar(&p.app.key, "key", "", "inbound: `file` of its key")
@@ -129,7 +129,8 @@ func (p *proxyFlags) serve(ctx context.Context, begin makeSide, stderr io.Writer
 		return err
 	}
 	defer side.close()
-	shown.watch(side)
+	watcher := &istio.Watcher{Paths: p.files, Loaded: config, Apply: side.update, Logger: logger}
+	shown.watch(side, watcher)
 	var requests sync.WaitGroup
 	server := forward.Server(counted(&requests, side.handler))
 	server.Protocols.SetHTTP2(true)
@@ -143,7 +144,7 @@ func (p *proxyFlags) serve(ctx context.Context, begin makeSide, stderr io.Writer
 	defer background.Wait()
 	defer cancel()
 	background.Go(func() { side.run(running) })
-	background.Go(func() { reload(running, p.files, config, side.update, logger) })
+	background.Go(func() { reload(running, watcher, logger) })
 	ended := make(chan error, 3)
 	if shown != nil {
 		l, err := net.Listen("tcp", p.admin)

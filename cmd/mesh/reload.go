@@ -11,11 +11,10 @@ import (
 )
 
 // reload hands on changed resources, and on SIGHUP all of them, until ctx ends.
-func reload(ctx context.Context, paths []string, loaded *istio.Config, apply func(*istio.Config) error, logger *slog.Logger) {
+func reload(ctx context.Context, w *istio.Watcher, logger *slog.Logger) {
 	hup := make(chan os.Signal, 1)
 	signal.Notify(hup, syscall.SIGHUP)
 	defer signal.Stop(hup)
-	w := istio.Watcher{Paths: paths, Loaded: loaded, Apply: apply, Logger: logger}
 	if err := w.Run(ctx, hup); ctx.Err() == nil {
 		logger.Warn("the resources stay as they are", "err", err)
 		<-ctx.Done()

@@ -10,6 +10,7 @@ import (
 	"github.com/sidecarless/mesh/access"
 	"github.com/sidecarless/mesh/config/forward"
 	"github.com/sidecarless/mesh/config/istio"
+	"github.com/sidecarless/mesh/console"
 	"github.com/sidecarless/mesh/lb"
 	"github.com/sidecarless/mesh/upstream"
 )
@@ -21,6 +22,7 @@ type side struct {
 	further  net.Listener // to accept from as well; nil for none
 
 	upstreams iter.Seq[*upstream.Upstream] // where it sends to; nil if it does not choose
+	console   console.Source               // the same for people
 
 	update func(*istio.Config) error
 	run    func(context.Context) // until the context ends
@@ -51,6 +53,7 @@ func (p *proxyFlags) outbound(config *istio.Config, sink access.Sink, shown *adm
 		listener:  forward.Listener,
 		update:    client.Update,
 		upstreams: client.Upstreams(),
+		console:   client.Console(),
 		run:       func(ctx context.Context) { client.Run(ctx) }, //nolint:errcheck // it ends with ctx
 		close:     func() { client.Close() },                     //nolint:errcheck // the process ends
 	}, nil
