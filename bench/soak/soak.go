@@ -86,6 +86,8 @@ func (p plan) run(ctx context.Context, r *world, w io.Writer) error {
 			case <-ctx.Done():
 				return
 			case <-tick.C:
+				pause.Lock() // all have ended that may still go to servers of the configuration before
+				pause.Unlock()
 				pause.RLock()
 				err := r.change()
 				pause.RUnlock()

@@ -56,10 +56,11 @@ func ballast() []byte {
 // answers each by one, and ends with its input.
 type child struct {
 	process
-	cmd   *exec.Cmd
-	input io.Closer
-	in    *json.Encoder
-	out   *json.Decoder
+	program *program
+	input   io.Closer
+	output  io.Closer
+	in      *json.Encoder
+	out     *json.Decoder
 }
 
 func spawn(as string) (*child, error) {
@@ -67,23 +68,28 @@ func spawn(as string) (*child, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &child{cmd: exec.Command(path)}
-	c.cmd.Env = append(os.Environ(), role+"="+as)
-	c.cmd.Stderr = os.Stderr
-	in, err := c.cmd.StdinPipe()
+	cmd := exec.Command(path)
+	cmd.Env = append(os.Environ(), role+"="+as)
+	cmd.Stderr = os.Stderr
+	in, err := cmd.StdinPipe()
 	if err != nil {
 		return nil, err
 	}
-	out, err := c.cmd.StdoutPipe()
+	// A pipe of our own: Wait would close one of the command's before it is read.
+	out, theirs, err := os.Pipe()
 	if err != nil {
 		return nil, err
 	}
-	c.input, c.in, c.out = in, json.NewEncoder(in), json.NewDecoder(out)
-	if err := c.cmd.Start(); err != nil {
+	defer theirs.Close()
+	cmd.Stdout = theirs
+	p, err := begin(cmd)
+	if err != nil {
 		return nil, err
 	}
-	c.process = process{c.cmd.Process.Pid}
-	return c, nil
+	return &child{
+		process: process{cmd.Process.Pid}, program: p,
+		input: in, in: json.NewEncoder(in), out: json.NewDecoder(out), output: out,
+	}, nil
 }
 
 // ask sends a question and waits for the answer.
@@ -99,12 +105,31 @@ func (c *child) ask(question, answer any) error {
 
 func (c *child) stop() {
 	c.input.Close()
-	end(c.cmd)
+	c.program.end()
+	c.output.Close()
 }
 
-// end waits for a process that was told to end, and kills it if it does not.
-func end(cmd *exec.Cmd) {
-	timer := time.AfterFunc(5*time.Second, func() { cmd.Process.Kill() })
+// A program is one that was started.
+type program struct {
+	cmd   *exec.Cmd
+	ended chan struct{}
+}
+
+func begin(cmd *exec.Cmd) (*program, error) {
+	if err := cmd.Start(); err != nil {
+		return nil, err
+	}
+	p := &program{cmd, make(chan struct{})}
+	go func() {
+		defer close(p.ended)
+		cmd.Wait() //nolint:errcheck // how it ended does not matter
+	}()
+	return p, nil
+}
+
+// end waits for a program that was told to end, and kills it if it does not.
+func (p *program) end() {
+	timer := time.AfterFunc(5*time.Second, func() { p.cmd.Process.Kill() }) //nolint:errcheck // it may have ended
 	defer timer.Stop()
-	cmd.Wait() //nolint:errcheck // it is not needed any more
+	<-p.ended
 }

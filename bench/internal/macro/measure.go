@@ -158,21 +158,14 @@ func (s *system) round(p Plan, shape Shape) error {
 	}
 	r.Rounds = append(r.Rounds, Round{CPU: closed.system(), Proxy: closed.proxy(), RPS: float64(closed.Requests) / closed.Wall.Seconds()})
 	now := &r.Rounds[len(r.Rounds)-1]
-	r.Requests += closed.Requests
-	r.Errors += closed.Errors
-	r.canaries += closed.Canaries
-	if closed.Problem != "" {
-		r.Problem = closed.Problem
-	}
+	r.count(closed.sent)
 	if p.Open > 0 {
 		open, err := s.load(load{For: p.Open, Size: shape.Size, Rate: p.Rate})
 		if err != nil {
 			return err
 		}
 		now.OpenCPU, now.P50, now.P99 = open.system(), micro(open.P50), micro(open.P99)
-		r.Requests += open.Requests
-		r.Errors += open.Errors
-		r.canaries += open.Canaries
+		r.count(open.sent)
 	}
 	for _, p := range s.proxies {
 		bytes, err := p.resident()

@@ -59,9 +59,9 @@ type hop struct {
 // A proxy is one that runs.
 type proxy struct {
 	process
-	listen []string
-	cmd    *exec.Cmd
-	dir    string
+	program *program
+	listen  []string
+	dir     string
 }
 
 // run starts a proxy with a configuration and waits until it serves.
@@ -84,23 +84,24 @@ func run(h hop, config, command string, args ...string) (*proxy, error) {
 		return nil, err
 	}
 	defer log.Close()
-	p := &proxy{listen: h.Listen, cmd: exec.Command(command, append(args, path)...), dir: dir}
-	p.cmd.Stdout, p.cmd.Stderr = log, log
-	if err := p.cmd.Start(); err != nil {
+	cmd := exec.Command(command, append(args, path)...)
+	cmd.Stdout, cmd.Stderr = log, log
+	p := &proxy{listen: h.Listen, dir: dir}
+	if p.program, err = begin(cmd); err != nil {
 		return nil, err
 	}
-	if err := serves(h.Listen[0], h.HTTP2, h.Accept); err != nil {
-		p.stop()
+	if err := serves(p.program, h); err != nil {
 		text, _ := os.ReadFile(log.Name())
+		p.stop()
 		return nil, fmt.Errorf("%s: %w\n%s", command, err, text)
 	}
-	p.process = family(p.cmd.Process.Pid)
+	p.process = family(cmd.Process.Pid)
 	return p, nil
 }
 
 func (p *proxy) stop() {
-	p.cmd.Process.Signal(syscall.SIGTERM) //nolint:errcheck // it may have ended
-	end(p.cmd)
+	p.program.cmd.Process.Signal(syscall.SIGTERM) //nolint:errcheck // it may have ended
+	p.program.end()
 	os.RemoveAll(p.dir) //nolint:errcheck // of temporary files
 }
 
@@ -108,13 +109,14 @@ func (p *proxy) stop() {
 const startup = 20 * time.Second
 
 // serves waits until a proxy answers, or, where it speaks TLS, until it listens.
-func serves(addr string, http2, secure bool) error {
+func serves(p *program, h hop) error {
+	addr := h.Listen[0]
 	transport := &http.Transport{Protocols: new(http.Protocols)}
-	transport.Protocols.SetHTTP1(!http2)
-	transport.Protocols.SetUnencryptedHTTP2(http2)
+	transport.Protocols.SetHTTP1(!h.HTTP2)
+	transport.Protocols.SetUnencryptedHTTP2(h.HTTP2)
 	defer transport.CloseIdleConnections()
 	try := func() error {
-		if secure {
+		if h.Accept {
 			conn, err := net.Dial("tcp", addr)
 			if err == nil {
 				conn.Close()
@@ -138,8 +140,14 @@ func serves(addr string, http2, secure bool) error {
 		return nil
 	}
 	for limit := time.Now().Add(startup); ; time.Sleep(20 * time.Millisecond) {
-		if err := try(); err == nil || time.Now().After(limit) {
+		err := try()
+		if err == nil || time.Now().After(limit) {
 			return err
+		}
+		select {
+		case <-p.ended:
+			return fmt.Errorf("it has ended: %v", p.cmd.ProcessState)
+		default:
 		}
 	}
 }

@@ -42,6 +42,16 @@ var (
 	Latency = func(r Round) float64 { return r.P50 }
 )
 
+// count adds what became of a load.
+func (r *Result) count(s sent) {
+	r.Requests += s.Requests
+	r.Errors += s.Errors
+	r.canaries += s.Canaries
+	if s.Problem != "" {
+		r.Problem = s.Problem
+	}
+}
+
 func (r *Result) settle() {
 	r.CPU = r.quantile(0.25, CPU)
 	r.Proxy = r.quantile(0.25, func(r Round) float64 { return r.Proxy })
