@@ -62,6 +62,8 @@ type policies struct {
 	allow               ruleSet
 	allows              bool // whether there is any policy that allows
 
+	all []named // for explanations
+
 	dryDeny, dryAllow ruleSet
 	dryAllows         bool
 
@@ -130,12 +132,15 @@ func (p *policies) add(k *compiler, field string, one *Policy) {
 			k.Add("Ask", nil, "must be set: policy %q asks it", one.Name)
 		}
 	}
+	all := named{policy: one.Name, action: one.Action, dryRun: one.DryRun}
 	for i := range one.Rules {
 		made := k.rule(index(field+".Rules", i), &one.Rules[i])
+		all.rules = append(all.rules, made)
 		if set != nil {
 			set.add(entry{policy: one.Name, number: i, action: one.Action, rule: made}, &one.Rules[i])
 		}
 	}
+	p.all = append(p.all, all)
 }
 
 // Stats copies the counts.

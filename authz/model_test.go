@@ -240,6 +240,8 @@ func FuzzDecideIsThePlainMeaning(f *testing.F) {
 				want.Policy, want.Rule, want.Action = string(rune('a'+policy)), rule, policies[policy].action
 			}
 			require.Equal(t, want, a.Decide(r), "%+v of %+v", m, policies)
+			explained, _ := a.Explain(r)
+			require.Equal(t, want, explained, "an explanation is of the decision")
 		}
 	})
 }
