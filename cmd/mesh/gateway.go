@@ -10,10 +10,13 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"sync"
 
 	"github.com/sidecarless/mesh/access"
 	"github.com/sidecarless/mesh/config/forward"
 	"github.com/sidecarless/mesh/config/istio"
+	"github.com/sidecarless/mesh/config/requestauth"
+	"github.com/sidecarless/mesh/jwt"
 	"github.com/sidecarless/mesh/lb"
 )
 
@@ -23,7 +26,7 @@ type gatewayFlags struct{ name, listenTLS, credentials string }
 func (f *gatewayFlags) register(flags *flag.FlagSet) {
 	flags.StringVar(&f.name, "gateway", "", "gateway: the only Gateway to serve, `namespace/name`; without -labels it need not select them")
 	flags.StringVar(&f.listenTLS, "listen-tls", "", "gateway: a further `address`, for the lowest port with TLS")
-	flags.StringVar(&f.credentials, "credentials", "", "gateway: `folder` with a folder for each credentialName, of tls.crt, tls.key and ca.crt; without it -cert, -key and -ca stand for all")
+	flags.StringVar(&f.credentials, "credentials", "", "gateway: `folder` with a folder for each credentialName, of tls.crt, tls.key, ca.crt and ca.crl; without it -cert, -key and -ca stand for all")
 }
 
 // gateway is a gateway at the edge of the mesh. It serves -port, with TLS if the
@@ -33,7 +36,16 @@ func (p *proxyFlags) gateway(config *istio.Config, sink access.Sink, shown *admi
 	if err != nil {
 		return nil, err
 	}
+	keys, err := jwt.NewKeys(jwt.KeysConfig{Logger: logger})
+	if err != nil {
+		return nil, err
+	}
+	address, _, err := net.SplitHostPort(p.listen)
+	if err != nil {
+		return nil, err
+	}
 	gc := istio.GatewayConfig{
+		Tokens: requestauth.Tokens(keys), Bind: address,
 		Workload: istio.Workload{Namespace: p.namespace, Labels: p.labels, Locality: locality},
 		Gateway:  p.edge.name, CredentialDir: p.edge.credentials, Sinks: shown.source(sink), MeshAttempt: shown.attempt(), Logger: logger,
 	}
@@ -50,8 +62,13 @@ func (p *proxyFlags) gateway(config *istio.Config, sink access.Sink, shown *admi
 		update:    g.Update,
 		upstreams: g.Upstreams(),
 		console:   g.Console(),
-		run:       func(ctx context.Context) { g.Run(ctx) }, //nolint:errcheck // it ends with ctx
-		close:     func() { g.Close() },                     //nolint:errcheck // the process ends
+		run: func(ctx context.Context) {
+			var all sync.WaitGroup
+			all.Go(func() { keys.Run(ctx) }) //nolint:errcheck // it ends with ctx
+			g.Run(ctx)                       //nolint:errcheck // it ends with ctx
+			all.Wait()
+		},
+		close: func() { g.Close() }, //nolint:errcheck // the process ends
 		listener: func(l net.Listener) net.Listener {
 			if c := g.TLSConfig(port); c != nil {
 				return tls.NewListener(l, c)
@@ -101,7 +118,7 @@ func (a *appFlags) credential(name string) (c istio.Credential, err error) {
 	for _, f := range [...]struct {
 		to   *[]byte
 		file string
-	}{{&c.Certificate, a.cert}, {&c.Key, a.key}, {&c.Roots, a.ca}} {
+	}{{&c.Certificate, a.cert}, {&c.Key, a.key}, {&c.Roots, a.ca}, {&c.Revoked, a.crl}} {
 		if f.file == "" {
 			continue
 		}

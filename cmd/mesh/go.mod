@@ -3,9 +3,11 @@ module github.com/sidecarless/mesh/cmd/mesh
 go 1.26.0
 
 require (
+	github.com/go-jose/go-jose/v4 v4.1.8
 	github.com/prometheus/client_golang v1.25.0
 	github.com/sidecarless/mesh v0.0.0
 	github.com/sidecarless/mesh/config v0.0.0
+	github.com/sidecarless/mesh/jwt v0.0.0
 	github.com/sidecarless/mesh/telemetry v0.0.0
 	github.com/stretchr/testify v1.12.1
 	go.yaml.in/yaml/v3 v3.0.5

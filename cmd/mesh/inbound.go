@@ -6,17 +6,20 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"sync"
 
 	"github.com/sidecarless/mesh/access"
 	"github.com/sidecarless/mesh/config/forward"
 	"github.com/sidecarless/mesh/config/istio"
+	"github.com/sidecarless/mesh/config/requestauth"
+	"github.com/sidecarless/mesh/jwt"
 	"github.com/sidecarless/mesh/lb"
 	"github.com/sidecarless/mesh/mtls"
 	"github.com/sidecarless/mesh/upstream"
 )
 
 // appFlags are the flags of a server's sidecar.
-type appFlags struct{ app, cert, key, ca string }
+type appFlags struct{ app, cert, key, ca, crl string }
 
 // check reports what is wrong with the flags.
 func (a *appFlags) check() error {
@@ -25,6 +28,9 @@ func (a *appFlags) check() error {
 	}
 	if all := a.cert != "" && a.key != "" && a.ca != ""; !all && a.cert+a.key+a.ca != "" {
 		return errors.New("-cert, -key and -ca belong together")
+	}
+	if a.crl != "" && a.ca == "" {
+		return errors.New("-crl is for the certificates that -ca trusts")
 	}
 	return nil
 }
@@ -35,9 +41,15 @@ func (p *proxyFlags) inbound(config *istio.Config, sink access.Sink, shown *admi
 	if err != nil {
 		return nil, err
 	}
+	keys, err := jwt.NewKeys(jwt.KeysConfig{Logger: logger})
+	if err != nil {
+		return nil, err
+	}
 	server, err := istio.NewServer(config, istio.ServerConfig{
 		Workload:     istio.Workload{Namespace: p.namespace, Labels: p.labels},
 		Identity:     identity,
+		Tokens:       requestauth.Tokens(keys),
+		Logger:       logger,
 		Sinks:        shown.destination(sink),
 		ProxyHeaders: true,
 	})
@@ -51,13 +63,20 @@ func (p *proxyFlags) inbound(config *istio.Config, sink access.Sink, shown *admi
 	return &side{
 		handler:  forward.Door(shown.answer(server.Handler(forward.New(forward.Config{Client: app})))),
 		listener: func(l net.Listener) net.Listener { return server.Listener(forward.Listener(l)) },
-		update:   server.Update,
+		update:   trusting(identity, server.Update),
 		run: func(ctx context.Context) {
+			var all sync.WaitGroup
+			all.Go(func() { keys.Run(ctx) })   //nolint:errcheck // it ends with ctx
+			all.Go(func() { server.Run(ctx) }) //nolint:errcheck // it ends with ctx
 			if identity != nil {
 				identity.Run(ctx) //nolint:errcheck // it ends with ctx
 			}
+			all.Wait()
 		},
-		close: app.close,
+		close: func() {
+			app.close()
+			server.Close() //nolint:errcheck // the process ends
+		},
 	}, nil
 }
 
@@ -68,7 +87,7 @@ func (p *proxyFlags) identity(config *istio.Config, logger *slog.Logger) (*mtls.
 	}
 	m := config.MeshConfig().Spec
 	return mtls.New(mtls.Config{
-		CertFile: p.app.cert, KeyFile: p.app.key, RootsFile: p.app.ca,
+		CertFile: p.app.cert, KeyFile: p.app.key, RootsFile: p.app.ca, RevokedFile: p.app.crl,
 		TrustDomain: m.GetTrustDomain(), Aliases: m.GetTrustDomainAliases(), Logger: logger,
 	})
 }

@@ -68,6 +68,7 @@ func runProxy(ctx context.Context, args []string, _, stderr io.Writer) int {
 	f.StringVar(&p.app.cert, "cert", "", "inbound: `file` of the workload's certificate")
 	f.StringVar(&p.app.key, "key", "", "inbound: `file` of its key")
 	f.StringVar(&p.app.ca, "ca", "", "inbound: `file` of the roots that the mesh trusts")
+	f.StringVar(&p.app.crl, "crl", "", "inbound: `file` of lists of revoked certificates, one of each authority")
 	p.edge.register(f)
 	// More paths may follow the one of -f, and flags may follow those.
 	for args != nil {
