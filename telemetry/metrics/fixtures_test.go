@@ -117,7 +117,6 @@ var configurable = []string{"configurable_metric_a", "role"}
 func TestLabelsAreIstios(t *testing.T) {
 	var recorded []struct {
 		Fixture, Metric string
-		Order           []string `json:"label_order"`
 		Labels          map[string]string
 	}
 	if !read(t, "telemetry/istio-metric-fixtures.json", &recorded) {

@@ -53,18 +53,19 @@ type series struct {
 // forgotten and met again is another key, and its labels are the same.
 const most = 4
 
-// add makes what is not known yet: make tells the labels.
-func (m *Metrics) add(r *reporter, k key, make func() labels) *series {
+// add makes what is not known yet. The function describe tells the labels of a key.
+func (m *Metrics) add(r *reporter, k key, describe func(key) labels) *series {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	known := *r.known.Load()
 	if s := known[k]; s != nil {
 		return s
 	}
+	told := k
 	if !m.admit(k.peer) {
-		k.peer = nil
+		told.peer = nil
 	}
-	values := make()
+	values := describe(told)
 	s := m.sets[values]
 	if s == nil {
 		if len(m.sets) >= m.config.MaxSeries {

@@ -37,7 +37,7 @@ func (m *Metrics) Source(_ context.Context, r access.Record) {
 	}
 	s := (*m.clients.known.Load())[k]
 	if s == nil {
-		s = m.add(&m.clients, k, func() labels { return m.sourceLabels(k) })
+		s = m.add(&m.clients, k, m.sourceLabels)
 	}
 	m.count(s, &r)
 	if s.to != nil {
@@ -57,7 +57,7 @@ func (m *Metrics) Destination(_ context.Context, r access.Record) {
 	}
 	s := (*m.servers.known.Load())[k]
 	if s == nil {
-		s = m.add(&m.servers, k, func() labels { return m.destinationLabels(k) })
+		s = m.add(&m.servers, k, m.destinationLabels)
 	}
 	m.count(s, &r)
 }
