@@ -30,8 +30,11 @@ func (h handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s := &serving{sink: h.sink, flow: f, request: r}
 	if in.Body != nil && in.Body != http.NoBody {
 		in = in.WithContext(in.Context())
-		s.in.ReadCloser = in.Body
+		s.in.ReadCloser = counting(in.Body, isGRPC(r.Header))
 		in.Body = &s.in
+	}
+	if isGRPC(r.Header) {
+		w = &messageWriter{ResponseWriter: w}
 	}
 	// A handler that panics ends its answer, and the request is told all the same.
 	defer s.tell()
@@ -61,6 +64,10 @@ func (s *serving) tell() {
 	r := s.request
 	rec := recordOf(s.flow, r)
 	rec.Received, rec.Sent, rec.TLS = s.in.n.Load(), s.Bytes(), r.TLS
+	rec.RequestMessages = messagesOf(s.in.ReadCloser)
+	if w, ok := s.Unwrap().(*messageWriter); ok {
+		rec.ResponseMessages = w.n.Load()
+	}
 	if !s.Hijacked() {
 		// The writer of a connection that was taken over is not ours to look at.
 		rec.Header = s.Header()

@@ -42,6 +42,8 @@ type Record struct {
 	Sent     int64     // bytes of the answer's body
 	Attempts int       // how often it was tried; 0 when it did not come so far
 
+	RequestMessages, ResponseMessages int64 // of a call of gRPC
+
 	Tries   []mesh.Try // the attempts before the last, in the order in which they ended
 	Last    mesh.Try   // the attempt that began last; its N is zero when the request did not come so far
 	Faults  []string   // faults injected

@@ -30,7 +30,7 @@ func (t transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	c := &call{sink: t.sink, flow: f}
 	if out.Body != nil && out.Body != http.NoBody {
 		out = flow.Own(out)
-		c.in.ReadCloser = out.Body
+		c.in.ReadCloser = counting(out.Body, isGRPC(r.Header))
 		out.Body = &c.in
 	}
 	res, err := t.next.RoundTrip(out)
@@ -43,7 +43,7 @@ func (t transport) RoundTrip(r *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	if res.Body != nil && res.Body != http.NoBody && res.StatusCode != http.StatusSwitchingProtocols {
-		c.out.ReadCloser = res.Body
+		c.out.ReadCloser = counting(res.Body, isGRPC(res.Header))
 		res.Body = &c.out
 	}
 	body.OnEnd(res, &c.slot, c)
@@ -79,6 +79,7 @@ func (c *call) BodyEnded(ended error) {
 	rec := recordOf(f, f.Request)
 	rec.Waited = c.waited
 	rec.Received, rec.Sent = c.in.n.Load(), c.out.n.Load()
+	rec.RequestMessages, rec.ResponseMessages = messagesOf(c.in.ReadCloser), messagesOf(c.out.ReadCloser)
 	if c.res != nil {
 		rec.Status, rec.Header, rec.Trailer, rec.TLS = c.res.StatusCode, c.res.Header, c.res.Trailer, c.res.TLS
 	}

@@ -166,10 +166,15 @@ func TestACallOfGRPCHasItsStatus(t *testing.T) {
 			r := usual()
 			r.Request = request("server", "Content-Type", tt.kind)
 			r.Status, r.Header, r.Trailer = tt.status, tt.header, tt.trailer
+			r.RequestMessages, r.ResponseMessages = 3, 2
 			m.Source(t.Context(), r)
 			got := seriesOf(t, registry, "istio_requests_total")[0].labels
 			require.Equal(t, tt.protocol, got["request_protocol"])
 			require.Equal(t, tt.want, got["grpc_response_status"])
+			if tt.protocol == "grpc" {
+				require.EqualValues(t, 3, total(t, registry, "istio_request_messages_total"))
+				require.EqualValues(t, 2, total(t, registry, "istio_response_messages_total"))
+			}
 		})
 	}
 }

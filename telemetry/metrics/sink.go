@@ -184,6 +184,10 @@ func (m *Metrics) count(s *series, r *access.Record) {
 	}
 	s.received.Observe(float64(r.Received + int64(requestHead(r))))
 	s.sent.Observe(float64(r.Sent + int64(answerHead(r))))
+	if s.requestMessages != nil {
+		s.requestMessages.Add(float64(r.RequestMessages))
+		s.responseMessages.Add(float64(r.ResponseMessages))
+	}
 	if s.folded {
 		m.folded.Inc()
 	}
