@@ -91,12 +91,12 @@ func dryLimiter(t *testing.T) {
 	})
 }
 
-// dryEjection: of twenty hosts every fifth fails. The shadow notes whom it would
+// dryEjection: of twenty hosts every fifth fails. The dry run notes whom it would
 // have ejected first, and leaves them in use.
 func dryEjection(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		first := func(shadow bool) (causes []string, ejected int) {
-			d, err := outlier.New(outlier.Config{Consecutive5xx: 3, MaxEjected: mesh.Percent(50), Shadow: shadow})
+		first := func(dry bool) (causes []string, ejected int) {
+			d, err := outlier.New(outlier.Config{Consecutive5xx: 3, MaxEjected: mesh.Percent(50), DryRun: dry})
 			require.NoError(t, err)
 			defer d.Close()
 			var hosts []*lb.Host
@@ -123,9 +123,9 @@ func dryEjection(t *testing.T) {
 		}
 		enforced, out := first(false)
 		require.Equal(t, 4, out)
-		shadow, out := first(true)
+		noted, out := first(true)
 		require.Zero(t, out)
-		require.Equal(t, enforced, shadow)
+		require.Equal(t, enforced, noted)
 	})
 }
 

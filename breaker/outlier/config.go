@@ -55,8 +55,8 @@ type Config struct {
 	// once.
 	Merge time.Duration
 
-	// Shadow ejects nobody, and notes in the journal who would have been.
-	Shadow bool
+	// DryRun ejects nobody, and notes in the journal who would have been.
+	DryRun bool
 
 	// Rand draws the jitter; nil is math/rand/v2.
 	Rand func() uint64
@@ -134,7 +134,7 @@ func (c Config) withDefaults() (Config, error) {
 // ejects nobody, as the default of 10 % does where there are fewer than ten.
 func (c Config) MostEjected(hosts int) int {
 	full, err := c.withDefaults()
-	if err != nil || full.Shadow {
+	if err != nil || full.DryRun {
 		return 0
 	}
 	n := 0

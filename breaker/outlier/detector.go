@@ -211,7 +211,7 @@ func (d *Detector) eject(w *watched, now time.Time, why Reason, numbers string) 
 		d.spare(w, entry)
 		return
 	}
-	if c.Shadow {
+	if c.DryRun {
 		entry.Kind = Detected
 		d.spare(w, entry)
 		return

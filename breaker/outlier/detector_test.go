@@ -115,12 +115,12 @@ func TestTheJournalIsBounded(t *testing.T) {
 }
 
 func TestAHostThatIsSparedIsToldOnce(t *testing.T) {
-	d, _, hosts := watch(t, 1, outlier.Config{Consecutive5xx: 1, MaxEjected: mesh.Always, Shadow: true})
+	d, _, hosts := watch(t, 1, outlier.Config{Consecutive5xx: 1, MaxEjected: mesh.Always, DryRun: true})
 	for range 1000 {
 		d.Observe(hosts[0], failure)
 	}
 	require.Len(t, slices.Collect(d.Journal()), 1)
-	require.False(t, hosts[0].Ejected(), "a shadow ejects nobody")
+	require.False(t, hosts[0].Ejected(), "a dry run ejects nobody")
 	require.EqualValues(t, 1000, d.Stats().Detected)
 	require.Equal(t, map[outlier.Reason]outlier.Count{outlier.Consecutive5xx: {Detected: 1000}}, d.Counts())
 }
@@ -179,7 +179,7 @@ func TestHowManyHostsCanBeOut(t *testing.T) {
 		{outlier.Config{AlwaysOne: true}, 0, 0},
 		{outlier.Config{MaxEjected: mesh.Percent(50)}, 5, 2},
 		{outlier.Config{MaxEjected: mesh.Always}, 5, 5},
-		{outlier.Config{MaxEjected: mesh.Always, Shadow: true}, 5, 0},
+		{outlier.Config{MaxEjected: mesh.Always, DryRun: true}, 5, 0},
 	} {
 		require.Equal(t, c.most, c.config.MostEjected(c.hosts), "%+v of %d", c.config, c.hosts)
 	}

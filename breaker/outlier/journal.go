@@ -19,7 +19,7 @@ const (
 	Ejected    Kind = iota // the host was taken out of use
 	Returned               // it came back
 	Overflowed             // it would have been ejected, but too many are; told once until something else happens to it
-	Detected               // it would have been ejected, but for Shadow; told once as well
+	Detected               // it would have been ejected, but for DryRun; told once as well
 )
 
 // String is the kind as a word.

@@ -144,7 +144,7 @@ func (s settings) config(t *testing.T) outlier.Config {
 		if s.RateFactor > 0 || s.FailureThreshold != nil {
 			c.Consecutive5xx = -1 // detected and not enforced, apart from what is judged here
 		} else {
-			c.Shadow = true
+			c.DryRun = true
 		}
 	}
 	if s.RateEnforce > 0 || s.RateFactor > 0 {
