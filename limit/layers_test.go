@@ -182,6 +182,21 @@ func TestRequestsWithoutTheKeyShareABucket(t *testing.T) {
 	}
 }
 
+func TestTheAddressOfACallerIsAKey(t *testing.T) {
+	h := must(t, limit.Config{Rate: 1e-9, Burst: 1, Key: match.PeerKey()}).Handler(http.NotFoundHandler())
+	for _, c := range []struct {
+		addr string
+		want int
+	}{{"192.0.2.1:1", 404}, {"192.0.2.1:2", 429}, {"192.0.2.2:1", 404}, {"[2001:db8::1]:1", 404}, {"[2001:db8::1]:2", 429}} {
+		r := httptest.NewRequest("GET", "/", nil)
+		r.RemoteAddr = c.addr
+		r.Header.Set("X-Forwarded-For", "198.51.100.1") // which anybody can write
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, r)
+		require.Equal(t, c.want, w.Code, c.addr)
+	}
+}
+
 func TestTheIdentityOfACallerIsAKey(t *testing.T) {
 	r := httptest.NewRequest("GET", "/", nil)
 	_, ok := limit.PerIdentity(r)
