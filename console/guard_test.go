@@ -72,7 +72,7 @@ func TestHeadersThatProtect(t *testing.T) {
 		require.Equal(t, "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; "+
 			"frame-ancestors 'none'; base-uri 'none'; form-action 'self'", h.Get("Content-Security-Policy"))
 		require.Equal(t, "nosniff", h.Get("X-Content-Type-Options"))
-		require.Equal(t, "no-referrer", h.Get("Referrer-Policy"))
+		require.Equal(t, "same-origin", h.Get("Referrer-Policy"))
 	}
 	require.Equal(t, "no-store", get(page, "/").Header().Get("Cache-Control"))
 }
