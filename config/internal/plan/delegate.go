@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
 	networking "istio.io/api/networking/v1alpha3"
 )
 
@@ -31,8 +32,10 @@ func (v *view) rulesOf(vs Object[*networking.VirtualService]) []ruleSource {
 			continue
 		}
 		for j, inner := range delegate.Spec.Http {
-			if merged := mergeRoute(route, inner); merged != nil {
-				rules = append(rules, ruleSource{merged, delegate.element("http", j)})
+			if merged, inherited := mergeRoute(route, inner); merged != nil {
+				place, root := delegate.element("http", j), vs.element("http", i)
+				place.inherited, place.from = inherited, &root
+				rules = append(rules, ruleSource{merged, place})
 			}
 		}
 	}
@@ -56,50 +59,27 @@ func (v *view) delegate(ref *networking.Delegate, from string) *Object[*networki
 	return d
 }
 
-// mergeRoute is the delegate's rule with what the root's adds, or nil when a
-// match of the delegate lies within none of the root's.
-func mergeRoute(root, delegate *networking.HTTPRoute) *networking.HTTPRoute {
+// mergeRoute is the delegate's rule with what the root's adds, and the names of what
+// that is. It is nil when a match of the delegate lies within none of the root's.
+func mergeRoute(root, delegate *networking.HTTPRoute) (m *networking.HTTPRoute, inherited []string) {
 	matches, ok := mergeMatches(root.Match, delegate.Match)
 	if !ok {
-		return nil
+		return nil, nil
 	}
-	m := proto.Clone(delegate).(*networking.HTTPRoute)
+	m = proto.Clone(delegate).(*networking.HTTPRoute)
 	m.Match = matches
 	m.Name = joinNames(root.Name, delegate.Name)
-	if m.Rewrite == nil {
-		m.Rewrite = root.Rewrite
+	to, from := m.ProtoReflect(), root.ProtoReflect()
+	for _, name := range [...]protoreflect.Name{
+		"rewrite", "direct_response", "timeout", "retries", "fault", "mirror", "mirrors", "mirror_percent", "mirror_percentage", "cors_policy", "headers",
+	} {
+		field := to.Descriptor().Fields().ByName(name)
+		if !to.Has(field) && from.Has(field) {
+			to.Set(field, from.Get(field))
+			inherited = append(inherited, field.JSONName())
+		}
 	}
-	if m.DirectResponse == nil {
-		m.DirectResponse = root.DirectResponse
-	}
-	if m.Timeout == nil {
-		m.Timeout = root.Timeout
-	}
-	if m.Retries == nil {
-		m.Retries = root.Retries
-	}
-	if m.Fault == nil {
-		m.Fault = root.Fault
-	}
-	if m.Mirror == nil {
-		m.Mirror = root.Mirror
-	}
-	if m.Mirrors == nil {
-		m.Mirrors = root.Mirrors
-	}
-	if m.MirrorPercent == nil {
-		m.MirrorPercent = root.MirrorPercent
-	}
-	if m.MirrorPercentage == nil {
-		m.MirrorPercentage = root.MirrorPercentage
-	}
-	if m.CorsPolicy == nil {
-		m.CorsPolicy = root.CorsPolicy
-	}
-	if m.Headers == nil {
-		m.Headers = root.Headers
-	}
-	return m
+	return m, inherited
 }
 
 func joinNames(a, b string) string {

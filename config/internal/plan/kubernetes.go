@@ -91,7 +91,7 @@ func (v *view) kubernetesService(object Object[*KubeService]) *Service {
 		// Unless the mesh knows that name, it is for DNS.
 		v.aliases[s.Host] = strings.ToLower(k.ExternalName)
 		s.Resolution = networking.ServiceEntry_DNS
-		s.workloads = []workload{{address: k.ExternalName, ports: servicePorts(s)}}
+		s.workloads = []workload{{address: k.ExternalName, ports: servicePorts(s), origin: originOf(object, "", 0)}}
 		return s
 	}
 	found := false
@@ -99,7 +99,9 @@ func (v *view) kubernetesService(object Object[*KubeService]) *Service {
 		if slice.Namespace == object.Namespace && slice.Spec.Service == object.Name {
 			found = true
 			for _, e := range slice.Spec.Endpoints {
-				s.workloads = append(s.workloads, v.podWorkload(e, slice))
+				w := v.podWorkload(e, slice)
+				w.origin = originOf(slice, "", 0)
+				s.workloads = append(s.workloads, w)
 			}
 		}
 	}
@@ -111,7 +113,7 @@ func (v *view) kubernetesService(object Object[*KubeService]) *Service {
 		if k.ClusterIP == headless {
 			ports = targets(s.Ports, nil)
 		}
-		s.workloads = []workload{{address: s.Host, ports: ports}}
+		s.workloads = []workload{{address: s.Host, ports: ports, origin: originOf(object, "", 0)}}
 	}
 	return s
 }

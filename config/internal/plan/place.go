@@ -2,6 +2,8 @@ package plan
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 
 	networking "istio.io/api/networking/v1alpha3"
 )
@@ -12,6 +14,11 @@ type Place struct {
 	resource string                    // file, line, kind and name
 	line     func(field string) string // the same for a field; may be nil
 	field    string                    // such as spec.http[2]; empty is the resource
+
+	// Fields that were taken over from another place, and that place. A delegate's
+	// rule has some from the rule that names it.
+	inherited []string
+	from      *Place
 }
 
 // String is the place as messages begin with it.
@@ -19,6 +26,9 @@ func (p Place) String() string { return p.Of("") }
 
 // Of is the place of a field below p, such as "retries.attempts".
 func (p Place) Of(field string) string {
+	if top, _, _ := strings.Cut(field, "."); slices.Contains(p.inherited, strings.TrimRight(top, "[]0123456789")) {
+		return p.from.Of(field)
+	}
 	switch {
 	case p.field == "":
 		field = "spec." + field
@@ -36,6 +46,14 @@ func (p Place) Of(field string) string {
 // place is that of a field in the object's spec, "" for the object.
 func (o Object[T]) place(field string) Place {
 	return Place{resource: o.Source, line: o.Line, field: field}
+}
+
+// At is where a field stands, such as "spec.rules[1]", or else the object.
+func (o Object[T]) At(field string) string {
+	if o.Line == nil {
+		return o.Source
+	}
+	return o.Line(field)
 }
 
 // element is the place of element i of a list in the object's spec.

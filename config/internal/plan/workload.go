@@ -22,6 +22,46 @@ type workload struct {
 	locality lb.Locality
 	weight   uint32
 	identity string // its SPIFFE ID; empty if it has none
+	origin   origin
+}
+
+// An origin is the object in which an endpoint stands, and where in it.
+type origin struct {
+	source string
+	line   func(field string) string // may be nil
+	list   string                    // such as spec.endpoints; empty for the object itself
+	index  int
+}
+
+func originOf[T any](o Object[T], list string, index int) origin {
+	return origin{o.Source, o.Line, list, index}
+}
+
+// String is the origin as messages begin with it.
+func (o origin) String() string {
+	if o.line == nil || o.list == "" {
+		return o.source
+	}
+	return o.line(fmt.Sprintf("%s[%d]", o.list, o.index))
+}
+
+// SourceOf is where the endpoint of that address stands, or else the service, as for
+// one that a name led to.
+func (t *Target) SourceOf(addr string) string {
+	for _, w := range t.Service.workloads {
+		if number, serves := w.ports[t.Port.Name]; serves && w.addr(number) == addr {
+			return w.origin.String()
+		}
+	}
+	return t.Service.Source
+}
+
+// addr is the address of a port of the workload.
+func (w *workload) addr(port uint32) string {
+	if strings.HasPrefix(w.address, unixPrefix) {
+		return w.address
+	}
+	return net.JoinHostPort(w.address, strconv.Itoa(int(port)))
 }
 
 // unixPrefix begins the address of a workload that listens on a socket in the
@@ -38,11 +78,7 @@ func (s *Service) endpoints(port *Port, subset map[string]string) []lb.Endpoint 
 		if !serves || !contains(w.labels, subset) {
 			continue
 		}
-		addr := w.address
-		if !strings.HasPrefix(addr, unixPrefix) {
-			addr = net.JoinHostPort(addr, strconv.Itoa(int(number)))
-		}
-		all = append(all, lb.Endpoint{Addr: addr, Weight: w.weight, Locality: w.locality, Labels: w.labels})
+		all = append(all, lb.Endpoint{Addr: w.addr(number), Weight: w.weight, Locality: w.locality, Labels: w.labels})
 	}
 	return all
 }
@@ -76,20 +112,29 @@ func (v *view) entryWorkloads() map[hostKey]*addition {
 			}
 			if len(entries) == 0 && se.Spec.WorkloadSelector == nil && isNamed(se.Spec.Resolution, host) {
 				// The host itself is the endpoint, and has no labels.
-				add.workloads = append(add.workloads, workload{address: host, ports: targets(ports, nil)})
+				add.workloads = append(add.workloads, workload{address: host, ports: targets(ports, nil), origin: originOf(se, "", 0)})
 			}
 		}
 	}
 	return all
 }
 
+// An entry is an endpoint as it was written.
+type entry struct {
+	*networking.WorkloadEntry
+	origin origin
+}
+
 // entriesOf are the endpoints that a ServiceEntry lists, or those of its namespace
 // that it selects.
-func (v *view) entriesOf(se Object[*networking.ServiceEntry]) []*networking.WorkloadEntry {
+func (v *view) entriesOf(se Object[*networking.ServiceEntry]) []entry {
+	var selected []entry
 	if se.Spec.WorkloadSelector == nil {
-		return se.Spec.Endpoints
+		for i, e := range se.Spec.Endpoints {
+			selected = append(selected, entry{e, originOf(se, "spec.endpoints", i)})
+		}
+		return selected
 	}
-	var selected []*networking.WorkloadEntry
 	byName := slices.SortedStableFunc(slices.Values(v.WorkloadEntries), func(a, b Object[*networking.WorkloadEntry]) int {
 		return strings.Compare(a.Name, b.Name)
 	})
@@ -100,10 +145,10 @@ func (v *view) entriesOf(se Object[*networking.ServiceEntry]) []*networking.Work
 			!isDNS(se.Spec.Resolution) && !isAddress(we.Spec.Address) {
 			continue
 		}
-		selected = append(selected, &networking.WorkloadEntry{
+		selected = append(selected, entry{&networking.WorkloadEntry{
 			Address: we.Spec.Address, Ports: we.Spec.Ports, Labels: labels, Network: we.Spec.Network,
 			Locality: we.Spec.Locality, Weight: we.Spec.Weight, ServiceAccount: we.Spec.ServiceAccount,
-		})
+		}, originOf(we, "", 0)})
 	}
 	return selected
 }
@@ -119,14 +164,14 @@ func isNamed(r networking.ServiceEntry_Resolution, host string) bool {
 }
 
 // workload is an endpoint of a ServiceEntry with ports.
-func (v *view) workload(e *networking.WorkloadEntry, ports []Port, se Object[*networking.ServiceEntry]) workload {
-	locality, err := localityOf(e)
+func (v *view) workload(e entry, ports []Port, se Object[*networking.ServiceEntry]) workload {
+	locality, err := localityOf(e.WorkloadEntry)
 	if err != nil {
 		v.errs = append(v.errs, fmt.Errorf("%s: endpoint %s: %w", se.Source, e.Address, err))
 	}
 	w := workload{
 		address: e.Address, ports: targets(ports, e.Ports), labels: labelsAt(e.Labels, locality, e.Network),
-		locality: locality, weight: e.Weight,
+		locality: locality, weight: e.Weight, origin: e.origin,
 	}
 	if e.ServiceAccount != "" {
 		w.identity = v.identity(se.Namespace, e.ServiceAccount)

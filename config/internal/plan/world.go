@@ -40,6 +40,17 @@ type World struct {
 	EndpointSlices   []Object[*KubeSlice]
 	Pods             []Object[*KubePod]
 	Mesh             *mesh.MeshConfig // nil: the defaults
+
+	// MeshLine is the source of a field of Mesh; it may be nil.
+	MeshLine func(field string) string
+}
+
+// MeshAt is where a field of the mesh-wide settings stands.
+func (w *World) MeshAt(field string) string {
+	if w.MeshLine == nil {
+		return "MeshConfig: " + field
+	}
+	return w.MeshLine(field)
 }
 
 // A Client is the workload whose requests are routed.
