@@ -2,6 +2,7 @@ package meshotel
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"strconv"
 	"time"
@@ -137,9 +138,9 @@ func (a *attempt) over(res *http.Response, err error) {
 	if res != nil {
 		status, protocol = res.StatusCode, protocolOf(res.ProtoMajor, res.ProtoMinor)
 	}
-	lost := err != nil && a.lost()
+	lost := a.lost()
 	switch {
-	case lost:
+	case lost && err != nil:
 		kind = "lost"
 	case err != nil:
 		kind = errorType(err)
@@ -173,11 +174,12 @@ func (a *attempt) over(res *http.Response, err error) {
 }
 
 // lost reports whether the attempt was ended because another one was faster: it was
-// cancelled, by no bound of ours, while its request went on.
+// cancelled, but neither by a bound of ours nor by the caller.
 func (a *attempt) lost() bool {
-	if a.try == nil || a.request.Err() == nil || a.try.Flow.Caller().Err() != nil {
+	cause := context.Cause(a.request)
+	if a.try == nil || cause == nil {
 		return false
 	}
-	_, bound := context.Cause(a.request).(*mesh.Error)
-	return !bound
+	_, bound := cause.(*mesh.Error)
+	return !bound && !errors.Is(cause, context.Cause(a.try.Flow.Caller()))
 }

@@ -54,7 +54,7 @@ func TestSpansAndMetricsAreExactUnderLoad(t *testing.T) {
 		Name: "svc", Endpoints: []lb.Endpoint{{Addr: "10.0.0.1:80"}, {Addr: "10.0.0.2:80"}}, NoEjection: true,
 		Retry: retry.Config{
 			Attempts: 3, On: []retry.Condition{retry.ServerError}, Budget: budget,
-			Backoff: retry.Backoff{Base: time.Microsecond}, Hedge: retry.Hedge{After: time.Hour},
+			Backoff: retry.Backoff{Base: time.Microsecond}, Hedge: retry.Hedge{After: 5 * time.Millisecond},
 		},
 		Attempt: s.Attempt, Transport: server,
 	})
@@ -62,9 +62,13 @@ func TestSpansAndMetricsAreExactUnderLoad(t *testing.T) {
 	defer up.Close()
 	faults, err := fault.New(fault.Config{Abort: fault.Abort{Share: mesh.Percent(5), Status: 503}})
 	require.NoError(t, err)
-	client := mesh.Chain(s.Transport, faults.Transport)(up)
+	var passed atomic.Int64 // requests that no fault answered
+	client := mesh.Chain(s.Transport, faults.Transport)(roundTripper(func(r *http.Request) (*http.Response, error) {
+		passed.Add(1)
+		return up.RoundTrip(r)
+	}))
 
-	const callers, each = 16, 500
+	const callers, each = 16, 200
 	var all sync.WaitGroup
 	for range callers {
 		all.Go(func() {
@@ -78,10 +82,12 @@ func TestSpansAndMetricsAreExactUnderLoad(t *testing.T) {
 			}
 		})
 	}
+	// Attempts that lost begin and end on their own.
 	all.Wait()
-	// Attempts that lost end on their own.
+	stats := up.Stats().Retries
+	expected := passed.Load() + int64(stats.Retries+stats.Hedges)
 	require.Eventually(t, func() bool {
-		return len(s.Ended()) == len(s.Started()) && len(s.Ended()) == callers*each+int(sent.Load())
+		return len(s.Ended()) == callers*each+int(expected)
 	}, eventually, pollEvery)
 
 	requests := map[trace.SpanID]int64{} // attempts they tell of
@@ -98,23 +104,33 @@ func TestSpansAndMetricsAreExactUnderLoad(t *testing.T) {
 		if numbers[parent] == nil {
 			numbers[parent] = map[int64]bool{}
 		}
-		numbers[parent][number(one)] = true
-		if status, ok := value(one, "http.response.status_code"); ok && status.AsInt64() == 503 {
+		_, lost := value(one, "mesh.lost")
+		kind := attributes(one)["error.type"]
+		numbers[parent][number(one)] = !lost && kind != "downstream_remote_disconnect"
+		if status, ok := value(one, "http.response.status_code"); ok && status.AsInt64() == 503 && !lost {
 			errs++
 			require.Equal(t, codes.Error, one.Status().Code)
 		}
 	}
 	require.Len(t, requests, callers*each)
-	require.Equal(t, sent.Load(), attempts)
+	require.Equal(t, expected, attempts)
+	require.Equal(t, expected, sent.Load())
 	require.LessOrEqual(t, errs, refused.Load())
 	for id, tried := range numbers {
-		require.Positive(t, requests[id], "a request of that span")
-		require.LessOrEqual(t, int64(len(tried)), requests[id])
-		require.True(t, tried[1], "the first attempt has a span")
+		if _, known := requests[id]; !known {
+			t.Fatal("attempts of no request")
+		}
+		require.Contains(t, tried, int64(1), "the first attempt has a span")
+		for _, counts := range tried { // one that was cancelled may have begun when the request was over
+			if counts {
+				requests[id]--
+			}
+		}
+		require.GreaterOrEqual(t, requests[id], int64(0), "it knows of its attempts")
 	}
 	var count uint64
 	for _, p := range collect(t)["http.client.request.duration"].Data.(metricdata.Histogram[float64]).DataPoints {
 		count += p.Count
 	}
-	require.Equal(t, uint64(sent.Load()), count)
+	require.Equal(t, uint64(expected), count)
 }
