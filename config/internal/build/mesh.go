@@ -21,6 +21,7 @@ import (
 	"github.com/sidecarless/mesh/mtls"
 	"github.com/sidecarless/mesh/rewrite"
 	"github.com/sidecarless/mesh/route"
+	"github.com/sidecarless/mesh/upstream"
 )
 
 // Options are what resources do not say.
@@ -46,6 +47,7 @@ type Mesh struct {
 	options Options
 	entry   http.RoundTripper // the layers around every rule
 	now     atomic.Pointer[snapshot]
+	listed  atomic.Pointer[[]*upstream.Upstream] // those of the clusters, by name
 
 	mu       sync.Mutex // one update at a time
 	clusters map[plan.Cluster]*cluster

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"iter"
 	"log/slog"
-	"maps"
 	"net"
 	"slices"
 	"strings"
@@ -51,18 +50,26 @@ func (m *Mesh) Run(ctx context.Context) error {
 	}
 }
 
-// Upstreams yields the destinations of the plan in force, by their names.
+// Upstreams yields the destinations of the plan in force, by their names. It waits
+// for no update.
 func (m *Mesh) Upstreams() iter.Seq[*upstream.Upstream] {
 	return func(yield func(*upstream.Upstream) bool) {
-		m.mu.Lock()
-		all := slices.SortedFunc(maps.Values(m.clusters), func(a, b *cluster) int { return strings.Compare(a.name, b.name) })
-		m.mu.Unlock()
-		for _, c := range all {
-			if !yield(c.upstream) {
+		for _, u := range *m.listed.Load() {
+			if !yield(u) {
 				return
 			}
 		}
 	}
+}
+
+// list notes the upstreams of the clusters. The lock is held.
+func (m *Mesh) list() {
+	var all []*upstream.Upstream
+	for _, c := range m.clusters {
+		all = append(all, c.upstream)
+	}
+	slices.SortFunc(all, func(a, b *upstream.Upstream) int { return strings.Compare(a.Name(), b.Name()) })
+	m.listed.Store(&all)
 }
 
 func (m *Mesh) log() *slog.Logger {

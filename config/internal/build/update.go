@@ -83,6 +83,7 @@ func (m *Mesh) Update(w *plan.World) error {
 	m.rules, m.prepared = u.rules, u.prepared
 	old := m.clusters
 	m.clusters = u.clusters
+	m.list()
 	close(m.changed)
 	m.changed = make(chan struct{})
 	var unused []*cluster
@@ -155,5 +156,6 @@ func (m *Mesh) Close() error {
 		errs = append(errs, c.close())
 	}
 	m.clusters = nil
+	m.list()
 	return errors.Join(errs...)
 }
