@@ -36,4 +36,5 @@ require (
 replace (
 	github.com/sidecarless/mesh => ..
 	github.com/sidecarless/mesh/config => ../config
+	github.com/sidecarless/mesh/jwt => ../jwt
 )
