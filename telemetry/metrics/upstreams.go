@@ -51,10 +51,10 @@ type gaugeOf struct {
 // A snapshot is an upstream at a moment.
 type snapshot struct {
 	upstream.Stats
-	found                    map[outlier.Reason]outlier.Count
-	members, healthy, panics int
-	remaining                [4]float64 // connections, pending, requests, retries
-	open                     [4]bool    // of these, whether none is left
+	found            map[outlier.Reason]outlier.Count
+	members, healthy int
+	remaining        [4]float64 // connections, pending, requests, retries
+	open             [4]bool    // of these, whether none is left
 }
 
 // unlimited is what Envoy says remains of what has no limit.
