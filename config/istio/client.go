@@ -136,7 +136,7 @@ func (c *Client) Close() error { return c.mesh.Close() }
 
 // world is the configuration as plans are made of it.
 func (c *Config) world() *plan.World {
-	return &plan.World{
+	w := &plan.World{
 		VirtualServices:  planned(c.VirtualServices()),
 		DestinationRules: planned(c.DestinationRules()),
 		ServiceEntries:   planned(c.ServiceEntries()),
@@ -147,6 +147,10 @@ func (c *Config) world() *plan.World {
 		Pods:             c.plannedPods(),
 		Mesh:             c.MeshConfig().Spec,
 	}
+	if m := c.MeshConfig().Resource; m != nil {
+		w.MeshLine = m.Source
+	}
+	return w
 }
 
 func planned[T any](objects []Object[T]) []plan.Object[T] {

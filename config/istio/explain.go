@@ -57,6 +57,7 @@ type ExplainedDestination struct {
 	Subset  string  `json:"subset,omitempty"`
 	Port    uint32  `json:"port"`
 	Share   float64 `json:"share"` // per cent of the rule's requests; of copies for a mirror
+	Asked   string  `json:"asked"` // where the rule names the destination and its share
 	Mirror  bool    `json:"mirror,omitempty"`
 
 	// Missing says that there is no such service, port or subset: requests to it are
@@ -75,6 +76,7 @@ type ExplainedEndpoint struct {
 	Locality string  `json:"locality,omitempty"`
 	Priority uint32  `json:"priority"`
 	Ejected  bool    `json:"ejected,omitempty"`
+	Source   string  `json:"source"` // where it is written; of one that a name led to, the name
 }
 
 // Explain says what the client would do with r, as things are now, without doing
@@ -131,21 +133,22 @@ func destinationsOf(d *build.Decision) []ExplainedDestination {
 	}
 	var all []ExplainedDestination
 	for _, to := range d.Rule.Destinations {
-		one := destinationOf(d, to.Cluster)
+		one := destinationOf(d, to.Cluster, to.Field)
 		one.Share = 100 * float64(to.Weight) / total
 		all = append(all, one)
 	}
 	for _, to := range d.Rule.Mirrors {
-		one := destinationOf(d, to.Cluster)
+		one := destinationOf(d, to.Cluster, to.Field)
 		one.Share, one.Mirror = to.Percent, true
 		all = append(all, one)
 	}
 	return all
 }
 
-func destinationOf(d *build.Decision, c plan.Cluster) ExplainedDestination {
+func destinationOf(d *build.Decision, c plan.Cluster, field string) ExplainedDestination {
 	e := ExplainedDestination{
-		Cluster: c.String(), Host: c.Host, Subset: c.Subset, Port: c.Port, Endpoints: []ExplainedEndpoint{},
+		Cluster: c.String(), Host: c.Host, Subset: c.Subset, Port: c.Port,
+		Asked: d.Rule.Place.Of(field), Endpoints: []ExplainedEndpoint{},
 	}
 	t, ok := d.Targets[c]
 	if !ok {
@@ -156,8 +159,9 @@ func destinationOf(d *build.Decision, c plan.Cluster) ExplainedDestination {
 	for _, h := range t.Stats.Hosts {
 		e.Endpoints = append(e.Endpoints, ExplainedEndpoint{
 			Address: h.Addr, Weight: h.Weight, Locality: h.Locality.String(), Priority: h.Priority, Ejected: h.Ejected,
+			Source: t.SourceOf(h.Addr),
 		})
 	}
-	e.Settings = policySettings(t.Target, d.World.Mesh)
+	e.Settings = policySettings(t.Target, d.World)
 	return e
 }

@@ -1,12 +1,14 @@
 package istio
 
 import (
+	"cmp"
 	"fmt"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 
 	"google.golang.org/protobuf/types/known/wrapperspb"
-	meshconfig "istio.io/api/mesh/v1alpha1"
 	networking "istio.io/api/networking/v1alpha3"
 
 	"github.com/sidecarless/mesh/config/internal/plan"
@@ -15,7 +17,7 @@ import (
 const unlimited = "unlimited"
 
 // policySettings are what holds for a destination.
-func policySettings(t *plan.Target, m *meshconfig.MeshConfig) []Setting {
+func policySettings(t *plan.Target, w *plan.World) []Setting {
 	var all []Setting
 	block := func(block any, name string, fill func(*settingList)) {
 		l := settingList{}
@@ -23,23 +25,40 @@ func policySettings(t *plan.Target, m *meshconfig.MeshConfig) []Setting {
 			if at, ok := t.Policy.PlaceOf(block); ok {
 				return at.Of(strings.TrimPrefix(strings.TrimPrefix(field, name), "."))
 			}
-			return "MeshConfig: defaultTrafficPolicy"
+			return w.MeshAt("defaultTrafficPolicy." + field)
 		}
 		fill(&l)
 		all = append(all, l.all...)
 	}
 	p := t.Policy
-	block(p.LoadBalancer, "loadBalancer", func(l *settingList) { l.balancing(p.LoadBalancer, p.OutlierDetection != nil, m) })
-	block(p.ConnectionPool, "connectionPool", func(l *settingList) { l.pool(p.ConnectionPool) })
+	block(p.LoadBalancer, "loadBalancer", func(l *settingList) { l.balancing(p.LoadBalancer, p.OutlierDetection != nil, w) })
+	block(p.ConnectionPool, "connectionPool", func(l *settingList) { l.pool(p.ConnectionPool, t.Port.Protocol) })
 	block(p.RetryBudget, "retryBudget", func(l *settingList) { l.budget(p.RetryBudget) })
 	block(p.OutlierDetection, "outlierDetection", func(l *settingList) { l.ejection(p.OutlierDetection) })
-	block(p.TLS, "tls", func(l *settingList) {
-		l.orDefault(p.TLS != nil, "tls.mode", p.TLS.GetMode().String(), "plain text")
-	})
+	block(p.TLS, "tls", func(l *settingList) { l.tls(p.TLS, t.Service) })
 	return all
 }
 
-func (l *settingList) balancing(s *networking.LoadBalancerSettings, ejects bool, m *meshconfig.MeshConfig) {
+func (l *settingList) tls(s *networking.ClientTLSSettings, to *plan.Service) {
+	l.orDefault(s != nil, "tls.mode", s.GetMode().String(), "plain text")
+	switch s.GetMode() {
+	case networking.ClientTLSSettings_SIMPLE, networking.ClientTLSSettings_MUTUAL:
+	default:
+		return
+	}
+	l.orDefault(s.Sni != "", "tls.sni", s.Sni, "the host of the request")
+	l.orDefault(s.CaCertificates != "", "tls.caCertificates", s.CaCertificates, "those of the system")
+	switch {
+	case s.InsecureSkipVerify.GetValue():
+		l.given("tls.insecureSkipVerify", "true: nobody is kept from posing as the server")
+	case len(s.SubjectAltNames) == 0 && len(to.SANs) > 0:
+		l.all = append(l.all, Setting{"tls.subjectAltNames", strings.Join(to.SANs, ", "), to.Source})
+	default:
+		l.orDefault(len(s.SubjectAltNames) > 0, "tls.subjectAltNames", strings.Join(s.SubjectAltNames, ", "), "the name asked for")
+	}
+}
+
+func (l *settingList) balancing(s *networking.LoadBalancerSettings, ejects bool, world *plan.World) {
 	switch {
 	case s.GetConsistentHash() != nil:
 		l.given("loadBalancer.consistentHash", hashText(s.GetConsistentHash()))
@@ -48,31 +67,56 @@ func (l *settingList) balancing(s *networking.LoadBalancerSettings, ejects bool,
 		l.orDefault(simple != networking.LoadBalancerSettings_UNSPECIFIED, "loadBalancer.simple", simple.String(), "LEAST_REQUEST")
 	}
 	if w := s.GetWarmup(); w != nil {
-		l.given("loadBalancer.warmup", w.Duration.AsDuration().String())
+		l.given("loadBalancer.warmup.duration", w.Duration.AsDuration().String())
+		l.orDefault(w.MinimumPercent != nil, "loadBalancer.warmup.minimumPercent", fmt.Sprint(w.MinimumPercent.GetValue()), "10")
+		l.orDefault(w.Aggression != nil, "loadBalancer.warmup.aggression", fmt.Sprint(w.Aggression.GetValue()), "1")
 	}
 	const name = "loadBalancer.localityLbSetting"
 	own := s.GetLocalityLbSetting()
 	setting := own
 	if own == nil {
-		setting = m.GetLocalityLbSetting()
+		setting = world.Mesh.GetLocalityLbSetting()
 	}
 	value := "all alike, near and far"
 	switch {
 	case setting.GetEnabled() != nil && !setting.Enabled.Value:
 		value = "off"
 	case len(setting.GetDistribute()) > 0:
-		value = "fixed shares"
+		value = distributeText(setting.Distribute)
 	case ejects:
-		value = "nearest first" // which outlierDetection brings with it
+		value = "nearest first" + failoverText(setting) // which outlierDetection brings with it
 	}
 	switch {
 	case own != nil:
 		l.given(name, value)
 	case setting != nil:
-		l.all = append(l.all, Setting{name, value, "MeshConfig: localityLbSetting"})
+		l.all = append(l.all, Setting{name, value, world.MeshAt("localityLbSetting")})
 	default:
 		l.all = append(l.all, Setting{name, value, DefaultOfIstio})
 	}
+}
+
+func distributeText(list []*networking.LocalityLoadBalancerSetting_Distribute) string {
+	var parts []string
+	for _, d := range list {
+		var shares []string
+		for _, to := range slices.Sorted(maps.Keys(d.To)) {
+			shares = append(shares, fmt.Sprintf("%d %% %s", d.To[to], to))
+		}
+		parts = append(parts, "from "+d.From+": "+strings.Join(shares, ", "))
+	}
+	return "fixed shares " + strings.Join(parts, "; ")
+}
+
+func failoverText(s *networking.LocalityLoadBalancerSetting) string {
+	var b strings.Builder
+	for _, f := range s.GetFailover() {
+		fmt.Fprintf(&b, ", from %s to %s", f.From, f.To)
+	}
+	if labels := s.GetFailoverPriority(); len(labels) > 0 {
+		b.WriteString(", by " + strings.Join(labels, ", "))
+	}
+	return b.String()
 }
 
 func hashText(h *networking.LoadBalancerSettings_ConsistentHashLB) string {
@@ -89,14 +133,14 @@ func hashText(h *networking.LoadBalancerSettings_ConsistentHashLB) string {
 			key = "the caller's address"
 		}
 	}
-	algorithm := "ring"
-	if h.GetMaglev() != nil {
-		algorithm = "Maglev"
+	algorithm := fmt.Sprintf("ring of %d", cmp.Or(h.GetRingHash().GetMinimumRingSize(), h.GetMinimumRingSize(), 1024)) //nolint:staticcheck // an old field that is carried out
+	if m := h.GetMaglev(); m != nil {
+		algorithm = fmt.Sprintf("Maglev of %d", m.TableSize)
 	}
 	return algorithm + " by " + key
 }
 
-func (l *settingList) pool(p *networking.ConnectionPoolSettings) {
+func (l *settingList) pool(p *networking.ConnectionPoolSettings, protocol string) {
 	tcp, http := p.GetTcp(), p.GetHttp()
 	l.duration("connectionPool.tcp.connectTimeout", tcp.GetConnectTimeout(), "10s")
 	l.count("connectionPool.tcp.maxConnections", tcp.GetMaxConnections(), unlimited)
@@ -108,6 +152,25 @@ func (l *settingList) pool(p *networking.ConnectionPoolSettings) {
 		l.duration("connectionPool.tcp.idleTimeout", tcp.IdleTimeout, "")
 	} else {
 		l.duration("connectionPool.http.idleTimeout", http.GetIdleTimeout(), "1h0m0s")
+	}
+	if tcp.GetMaxConnectionDuration() != nil {
+		l.duration("connectionPool.tcp.maxConnectionDuration", tcp.MaxConnectionDuration, "")
+	}
+	if k := tcp.GetTcpKeepalive(); k != nil {
+		l.given("connectionPool.tcp.tcpKeepalive", fmt.Sprintf("after %v, every %v, %d times", k.Time.AsDuration(), k.Interval.AsDuration(), k.Probes))
+	}
+	const upgrade = "connectionPool.http.h2UpgradePolicy"
+	switch policy := http.GetH2UpgradePolicy(); {
+	case protocol == "HTTP2", protocol == "GRPC", protocol == "GRPC-WEB":
+		l.all = append(l.all, Setting{upgrade, "HTTP/2, since the port is " + protocol, DefaultOfIstio})
+	default:
+		l.orDefault(policy != networking.ConnectionPoolSettings_HTTPSettings_DEFAULT, upgrade, policy.String(), "HTTP/1.1")
+	}
+	if n := http.GetMaxConcurrentStreams(); n != 0 {
+		l.count("connectionPool.http.maxConcurrentStreams", n, "")
+	}
+	if k := http.GetHttp2KeepAlive(); k != nil {
+		l.given("connectionPool.http.http2KeepAlive", fmt.Sprintf("after %v, for %v", k.Interval.AsDuration(), k.Timeout.AsDuration()))
 	}
 }
 

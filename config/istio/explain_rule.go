@@ -3,6 +3,8 @@ package istio
 import (
 	"cmp"
 	"fmt"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -49,10 +51,12 @@ func ruleSettings(d *build.Decision) []Setting {
 	route := d.Rule.Route
 	if r := route.GetRedirect(); r != nil {
 		l.given("redirect", redirectText(r))
+		l.headers("headers", route.GetHeaders())
 		return l.all
 	}
 	if r := route.GetDirectResponse(); r != nil {
 		l.given("directResponse", "status "+strconv.Itoa(int(r.Status)))
+		l.headers("headers", route.GetHeaders())
 		return l.all
 	}
 	l.duration("timeout", route.GetTimeout(), "none")
@@ -61,31 +65,32 @@ func ruleSettings(d *build.Decision) []Setting {
 	if r := route.GetRewrite(); r != nil {
 		l.given("rewrite", rewriteText(r))
 	}
-	if route.GetCorsPolicy() != nil {
-		l.given("corsPolicy", "answers preflights")
+	if c := route.GetCorsPolicy(); c != nil {
+		l.given("corsPolicy", fmt.Sprintf("answers preflights of %d origins", len(c.AllowOrigins)+len(c.AllowOrigin))) //nolint:staticcheck // an old field that is carried out
 	}
-	if route.GetHeaders() != nil {
-		l.given("headers", headersText(route.Headers))
+	l.headers("headers", route.GetHeaders())
+	for _, to := range d.Rule.Destinations {
+		l.headers(to.Field+".headers", to.Headers)
 	}
 	return l.all
 }
 
-// retries adds the policy for retries, each part by itself.
+// retries adds the policy for retries, each part by itself. What the rule leaves out
+// the mesh may say; a rule that says nothing has the mesh's policy whole.
 func (l *settingList) retries(d *build.Decision) {
 	settings, on := build.Retries(d.Rule, d.World.Mesh)
-	own := d.Rule.Route.GetRetries() != nil
-	source := DefaultOfIstio
-	if d.World.Mesh.GetDefaultHttpRetryPolicy() != nil {
-		source = "MeshConfig: defaultHttpRetryPolicy"
-	}
-	add := func(given bool, name, value string) {
-		if own && given {
-			l.given(name, value)
-			return
+	own, ofMesh := d.Rule.Route.GetRetries(), d.World.Mesh.GetDefaultHttpRetryPolicy()
+	add := func(name, value string, given func(*networking.HTTPRetry) bool) {
+		switch {
+		case own != nil && given(own):
+			l.given("retries."+name, value)
+		case ofMesh != nil && given(ofMesh) && (own == nil || name == "retryOn"):
+			l.all = append(l.all, Setting{"retries." + name, value, d.World.MeshAt("defaultHttpRetryPolicy." + name)})
+		default:
+			l.all = append(l.all, Setting{"retries." + name, value, DefaultOfIstio})
 		}
-		l.all = append(l.all, Setting{name, value, source})
 	}
-	add(true, "retries.attempts", strconv.Itoa(int(settings.Attempts)))
+	add("attempts", strconv.Itoa(int(settings.Attempts)), func(*networking.HTTPRetry) bool { return true })
 	if settings.Attempts == 0 {
 		return
 	}
@@ -93,13 +98,20 @@ func (l *settingList) retries(d *build.Decision) {
 	if settings.PerTryTimeout != nil {
 		perTry = settings.PerTryTimeout.AsDuration().String()
 	}
-	add(settings.PerTryTimeout != nil, "retries.perTryTimeout", perTry)
-	add(settings.RetryOn != "", "retries.retryOn", on)
+	add("perTryTimeout", perTry, func(r *networking.HTTPRetry) bool { return r.PerTryTimeout != nil })
+	add("retryOn", on, func(r *networking.HTTPRetry) bool { return r.RetryOn != "" })
 	base := 25 * time.Millisecond
 	if settings.Backoff != nil {
 		base = settings.Backoff.AsDuration()
 	}
-	add(settings.Backoff != nil, "retries.backoff", fmt.Sprintf("%v, at most %v", base, 10*base))
+	add("backoff", fmt.Sprintf("%v, at most %v", base, 10*base), func(r *networking.HTTPRetry) bool { return r.Backoff != nil })
+	elsewhere := settings.RetryIgnorePreviousHosts
+	otherwise := len(d.Rule.Destinations) != 1 || d.Rule.Destinations[0].Hash == nil
+	value := strconv.FormatBool(elsewhere == nil && otherwise || elsewhere.GetValue())
+	add("retryIgnorePreviousHosts", value, func(r *networking.HTTPRetry) bool { return r.RetryIgnorePreviousHosts != nil })
+	if settings.RetryRemoteLocalities != nil {
+		add("retryRemoteLocalities", strconv.FormatBool(settings.RetryRemoteLocalities.Value), func(*networking.HTTPRetry) bool { return true })
+	}
 }
 
 func (l *settingList) faults(f *networking.HTTPFaultInjection) {
@@ -150,16 +162,21 @@ func rewriteText(r *networking.HTTPRewrite) string {
 	return strings.Join(parts, ", ")
 }
 
-// headersText counts what a rule does to headers.
-func headersText(h *networking.Headers) string {
-	var parts []string
+// headers adds what a rule or a destination does to headers, one setting for each
+// name.
+func (l *settingList) headers(field string, h *networking.Headers) {
 	for _, side := range []struct {
 		name string
 		ops  *networking.Headers_HeaderOperations
-	}{{"request", h.Request}, {"response", h.Response}} {
-		if o := side.ops; o != nil {
-			parts = append(parts, fmt.Sprintf("%s: set %d, add %d, remove %d", side.name, len(o.Set), len(o.Add), len(o.Remove)))
+	}{{".request", h.GetRequest()}, {".response", h.GetResponse()}} {
+		if names := side.ops.GetRemove(); len(names) > 0 {
+			l.given(field+side.name+".remove", strings.Join(names, ", "))
+		}
+		for _, name := range slices.Sorted(maps.Keys(side.ops.GetSet())) {
+			l.given(field+side.name+".set."+name, side.ops.Set[name])
+		}
+		for _, name := range slices.Sorted(maps.Keys(side.ops.GetAdd())) {
+			l.given(field+side.name+".add."+name, side.ops.Add[name])
 		}
 	}
-	return strings.Join(parts, "; ")
 }

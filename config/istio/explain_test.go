@@ -114,9 +114,11 @@ rule beta (mesh.yaml:43: VirtualService shop/reviews)
     retries.perTryTimeout | 500ms | mesh.yaml:52: VirtualService shop/reviews
     retries.retryOn | 5xx | mesh.yaml:53: VirtualService shop/reviews
     retries.backoff | 25ms, at most 250ms | default of Istio
+    retries.retryIgnorePreviousHosts | true | default of Istio
 
-100 % of requests to outbound|80|v2|reviews.example.com (mesh.yaml:1: ServiceEntry shop/reviews)
-    endpoint 10.0.0.2:80 | weight 1 | priority 0 | us/b
+100 % of requests to outbound|80|v2|reviews.example.com (mesh.yaml:48: VirtualService shop/reviews)
+    service reviews.example.com (mesh.yaml:1: ServiceEntry shop/reviews)
+    endpoint 10.0.0.2:80 | weight 1 | priority 0, us/b | mesh.yaml:10: ServiceEntry shop/reviews
     loadBalancer.simple | RANDOM | mesh.yaml:31: DestinationRule shop/reviews
     loadBalancer.localityLbSetting | nearest first | default of Istio
     connectionPool.tcp.connectTimeout | 10s | default of Istio
@@ -126,6 +128,7 @@ rule beta (mesh.yaml:43: VirtualService shop/reviews)
     connectionPool.http.maxRequestsPerConnection | unlimited | default of Istio
     connectionPool.http.maxRetries | unlimited | default of Istio
     connectionPool.http.idleTimeout | 1h0m0s | default of Istio
+    connectionPool.http.h2UpgradePolicy | HTTP/1.1 | default of Istio
     outlierDetection.consecutive5xxErrors | 5 | default of Istio
     outlierDetection.consecutiveGatewayErrors | 3 | mesh.yaml:22: DestinationRule shop/reviews
     outlierDetection.interval | 10s | default of Istio
@@ -153,20 +156,24 @@ func TestExplainTellsSharesMirrorsFaultsAndWhatIsMissing(t *testing.T) {
 			Source: istio.DefaultOfIstio,
 		},
 		{Name: "retries.backoff", Value: "25ms, at most 250ms", Source: istio.DefaultOfIstio},
+		{Name: "retries.retryIgnorePreviousHosts", Value: "true", Source: istio.DefaultOfIstio},
 		{Name: "fault.delay", Value: "1 % by 3s", Source: "mesh.yaml:65: " + from},
 		{Name: "rewrite", Value: "path /w", Source: "mesh.yaml:66: " + from},
 	}, e.Rule.Settings)
 
 	require.Len(t, e.Destinations, 3)
 	v1, v9, mirror := e.Destinations[0], e.Destinations[1], e.Destinations[2]
-	require.Equal(t, []istio.ExplainedEndpoint{{Address: "10.0.0.1:80", Weight: 2, Locality: "eu/a"}}, v1.Endpoints)
+	require.Equal(t, []istio.ExplainedEndpoint{{Address: "10.0.0.1:80", Weight: 2, Locality: "eu/a", Source: "mesh.yaml:9: ServiceEntry shop/reviews"}}, v1.Endpoints)
 	require.Equal(t, 90.0, v1.Share)
+	require.Equal(t, "mesh.yaml:58: "+from, v1.Asked)
+	require.Equal(t, "mesh.yaml:60: "+from, v9.Asked)
+	require.Equal(t, "mesh.yaml:62: "+from, mirror.Asked)
 	require.Equal(t, 10.0, v9.Share)
 	require.True(t, v9.Missing, "the subset v9 is not defined")
 	require.True(t, mirror.Mirror)
 	require.Equal(t, 5.0, mirror.Share)
 	require.Equal(t, "v2", mirror.Subset)
-	require.Contains(t, e.String(), "10 % of requests to outbound|80|v9|reviews.example.com\n    there is no such service, port or subset")
+	require.Contains(t, e.String(), "10 % of requests to outbound|80|v9|reviews.example.com (mesh.yaml:60: "+from+")\n    there is no such service, port or subset")
 	require.Contains(t, e.String(), "5 % are copied to outbound|80|v2|")
 }
 
@@ -214,10 +221,74 @@ func TestExplainNamesTheMeshConfigForItsSettings(t *testing.T) {
 ---
 apiVersion: mesh.istio.io/v1alpha1
 kind: MeshConfig
-defaultHttpRetryPolicy: {attempts: 7}
+defaultHttpRetryPolicy:
+  attempts: 7
+  retryOn: reset
+defaultTrafficPolicy:
+  connectionPool:
+    http:
+      maxRetries: 5
+localityLbSetting:
+  enabled: false
 `
 	e := explain(t, explained+mesh, "GET", "http://reviews.example.com/v1", nil)
-	require.Contains(t, e.Rule.Settings, istio.Setting{Name: "retries.attempts", Value: "7", Source: "MeshConfig: defaultHttpRetryPolicy"})
+	require.Contains(t, e.Rule.Settings, istio.Setting{Name: "retries.attempts", Value: "7", Source: "mesh.yaml:72: MeshConfig"})
+	require.Contains(t, e.Rule.Settings, istio.Setting{Name: "retries.retryOn", Value: "reset", Source: "mesh.yaml:73: MeshConfig"})
+	require.Contains(t, e.Destinations[0].Settings, istio.Setting{Name: "loadBalancer.localityLbSetting", Value: "off", Source: "mesh.yaml:78: MeshConfig"})
+	beta := explain(t, explained+mesh, "GET", "http://reviews.example.com/v2", http.Header{"X-User": {"beta"}})
+	require.Contains(t, beta.Rule.Settings, istio.Setting{Name: "retries.attempts", Value: "3", Source: "mesh.yaml:51: VirtualService shop/reviews"})
+	require.Contains(t, beta.Rule.Settings, istio.Setting{Name: "retries.backoff", Value: "25ms, at most 250ms", Source: istio.DefaultOfIstio})
+
+	service, _, _ := strings.Cut(explained, "---")
+	e = explain(t, service+mesh, "GET", "http://reviews.example.com/", nil)
+	require.Contains(t, e.Destinations[0].Settings, istio.Setting{Name: "connectionPool.http.maxRetries", Value: "5", Source: "mesh.yaml:21: MeshConfig"})
+}
+
+// What a delegate's rule has from the rule that names it stands where that rule
+// does.
+func TestExplainTellsWhatADelegateHasFromItsRoot(t *testing.T) {
+	const documents = `apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: root, namespace: shop}
+spec:
+  hosts: [reviews.example.com]
+  http:
+  - match:
+    - uri: {prefix: /v}
+    timeout: 3s
+    retries: {attempts: 1}
+    mirrors:
+    - destination: {host: copies.example.com}
+    headers:
+      request:
+        set:
+          x-a: "1"
+    delegate: {name: reviews}
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: reviews, namespace: shop}
+spec:
+  http:
+  - timeout: 4s
+    route:
+    - destination: {host: reviews.example.com}
+      headers:
+        response:
+          remove: [x-b]
+`
+	e := explain(t, documents, "GET", "http://reviews.example.com/v", nil)
+	require.Equal(t, "mesh.yaml:24: VirtualService shop/reviews", e.Rule.Source)
+	for _, want := range []istio.Setting{
+		{Name: "timeout", Value: "4s", Source: "mesh.yaml:24: VirtualService shop/reviews"},
+		{Name: "retries.attempts", Value: "1", Source: "mesh.yaml:10: VirtualService shop/root"},
+		{Name: "headers.request.set.x-a", Value: "1", Source: "mesh.yaml:16: VirtualService shop/root"},
+		{Name: "route[0].headers.response.remove", Value: "x-b", Source: "mesh.yaml:29: VirtualService shop/reviews"},
+	} {
+		require.Contains(t, e.Rule.Settings, want)
+	}
+	require.Equal(t, "mesh.yaml:26: VirtualService shop/reviews", e.Destinations[0].Asked)
+	require.Equal(t, "mesh.yaml:12: VirtualService shop/root", e.Destinations[1].Asked)
 }
 
 func TestExplainTellsOfPathsThatAreRefused(t *testing.T) {

@@ -45,12 +45,12 @@ func (d ExplainedDestination) write(b *strings.Builder) {
 	if d.Mirror {
 		what = "are copied"
 	}
-	fmt.Fprintf(b, "\n%v %% %s to %s", d.Share, what, d.Cluster)
+	fmt.Fprintf(b, "\n%v %% %s to %s (%s)\n", d.Share, what, d.Cluster, d.Asked)
 	if d.Missing {
-		b.WriteString("\n    there is no such service, port or subset: answered with 503\n")
+		b.WriteString("    there is no such service, port or subset: answered with 503\n")
 		return
 	}
-	fmt.Fprintf(b, " (%s)\n", d.Source)
+	fmt.Fprintf(b, "    service %s (%s)\n", d.Host, d.Source)
 	if len(d.Endpoints) == 0 {
 		b.WriteString("    no endpoints: answered with 503\n")
 	}
@@ -58,12 +58,12 @@ func (d ExplainedDestination) write(b *strings.Builder) {
 	for _, e := range d.Endpoints {
 		fmt.Fprintf(w, "    endpoint %s\tweight %v\tpriority %d", e.Address, e.Weight, e.Priority)
 		if e.Locality != "" {
-			fmt.Fprintf(w, "\t%s", e.Locality)
+			fmt.Fprintf(w, ", %s", e.Locality)
 		}
 		if e.Ejected {
-			fmt.Fprint(w, "\tejected")
+			fmt.Fprint(w, ", ejected")
 		}
-		fmt.Fprintln(w)
+		fmt.Fprintf(w, "\t%s\n", e.Source)
 	}
 	w.Flush()
 	writeSettings(b, d.Settings)

@@ -24,6 +24,7 @@ type Destination struct {
 	Cluster Cluster
 	Weight  uint32
 	Headers *networking.Headers
+	Field   string // of the rule, such as route[1]; empty for a service without rules
 
 	// Hash is a consistent hash by which requests of the rule are hashed, or nil. A
 	// proxy hashes by those of all destinations before it chooses one, and Istio
@@ -36,6 +37,7 @@ type Destination struct {
 type Mirror struct {
 	Cluster Cluster
 	Percent float64
+	Field   string // of the rule, such as mirrors[1]
 }
 
 // A Cluster names a set of endpoints under one policy: a host on a port, the
@@ -115,7 +117,7 @@ func takesAll(m *networking.HTTPMatchRequest) bool {
 // everything whatever its weight; among several, one of weight zero gets nothing.
 func (v *view) destinations(r *networking.HTTPRoute, port uint32) []Destination {
 	var all []Destination
-	for _, d := range r.Route {
+	for i, d := range r.Route {
 		weight := uint32(max(d.Weight, 0))
 		if len(r.Route) == 1 {
 			weight = 1
@@ -124,7 +126,7 @@ func (v *view) destinations(r *networking.HTTPRoute, port uint32) []Destination 
 			continue
 		}
 		all = append(all, Destination{
-			Cluster: v.clusterOf(d.Destination, port), Weight: weight, Headers: d.Headers,
+			Cluster: v.clusterOf(d.Destination, port), Weight: weight, Headers: d.Headers, Field: fmt.Sprintf("route[%d]", i),
 			Hash: v.hash(d.Destination.GetHost(), d.Destination.GetSubset(), d.Destination.GetPort().GetNumber()),
 		})
 	}
@@ -148,27 +150,27 @@ func (v *view) clusterOf(d *networking.Destination, port uint32) Cluster {
 // mirrors are the targets of copies; a share that is not given is all.
 func (v *view) mirrors(r *networking.HTTPRoute, port uint32) []Mirror {
 	var all []Mirror
-	add := func(d *networking.Destination, percent float64) {
+	add := func(field string, d *networking.Destination, percent float64) {
 		if percent > 0 {
-			all = append(all, Mirror{v.clusterOf(d, port), percent})
+			all = append(all, Mirror{v.clusterOf(d, port), percent, field})
 		}
 	}
 	if r.Mirror != nil {
 		switch {
 		case r.MirrorPercentage != nil:
-			add(r.Mirror, r.MirrorPercentage.Value)
+			add("mirror", r.Mirror, r.MirrorPercentage.Value)
 		case r.MirrorPercent != nil:
-			add(r.Mirror, float64(r.MirrorPercent.Value))
+			add("mirror", r.Mirror, float64(r.MirrorPercent.Value))
 		default:
-			add(r.Mirror, 100)
+			add("mirror", r.Mirror, 100)
 		}
 	}
-	for _, m := range r.Mirrors {
+	for i, m := range r.Mirrors {
+		percent := 100.0
 		if m.Percentage != nil {
-			add(m.Destination, m.Percentage.Value)
-		} else {
-			add(m.Destination, 100)
+			percent = m.Percentage.Value
 		}
+		add(fmt.Sprintf("mirrors[%d]", i), m.Destination, percent)
 	}
 	return all
 }
