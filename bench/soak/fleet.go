@@ -37,6 +37,7 @@ func (f *fleet) replace() error {
 	if err != nil {
 		return err
 	}
+	o.half = []string{"even", "odd"}[f.turn%2]
 	f.serving = append(f.serving, o)
 	if len(f.serving) <= each {
 		return nil

@@ -33,6 +33,7 @@ const late = 400 * time.Millisecond
 // An origin is a server on the loopback interface.
 type origin struct {
 	mood   mood
+	half   string // the subset that it belongs to
 	addr   string
 	server *http.Server
 	ended  chan struct{}

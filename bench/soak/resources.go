@@ -29,12 +29,12 @@ func describe(all []*fleet, version int) (*istio.Config, error) {
 	services := make([]service, len(all))
 	for i, f := range all {
 		s := service{Name: f.name, Host: f.host(), HTTP2: f.http2, Rough: f.rough, Version: version % 10}
-		for k, addr := range f.addrs() {
-			ip, port, err := net.SplitHostPort(addr)
+		for _, o := range f.serving {
+			ip, port, err := net.SplitHostPort(o.addr)
 			if err != nil {
 				return nil, err
 			}
-			s.Endpoints = append(s.Endpoints, endpoint{ip, port, []string{"even", "odd"}[k%2]})
+			s.Endpoints = append(s.Endpoints, endpoint{ip, port, o.half})
 		}
 		services[i] = s
 	}

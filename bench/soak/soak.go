@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"math/rand/v2"
 	"os"
 	"runtime"
@@ -59,11 +60,13 @@ func (p plan) soak(ctx context.Context, w io.Writer) error {
 	return err
 }
 
-// run sends the load, changes the world each second, and samples.
+// every is how often the world changes.
+const every = time.Second
+
+// run sends the load, changes the world again and again, and takes samples.
 func (p plan) run(ctx context.Context, r *world, w io.Writer) error {
 	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	// Whoever sends or changes holds it for reading: samples are taken in pauses.
+	// Whoever sends holds it for reading.
 	var pause sync.RWMutex
 	var all sync.WaitGroup
 	defer all.Wait()
@@ -77,38 +80,24 @@ func (p plan) run(ctx context.Context, r *world, w io.Writer) error {
 			}
 		})
 	}
-	wrong := make(chan error, 1)
-	all.Go(func() {
-		tick := time.NewTicker(time.Second)
-		defer tick.Stop()
-		for {
-			select {
-			case <-ctx.Done():
-				return
-			case <-tick.C:
-				pause.Lock() // all have ended that may still go to servers of the configuration before
-				pause.Unlock()
-				pause.RLock()
-				err := r.change()
-				pause.RUnlock()
-				if err != nil {
-					wrong <- fmt.Errorf("reload %d: %w", r.version, err)
-					return
-				}
-			}
-		}
-	})
 	var s samples
-	tick := time.NewTicker(p.length / time.Duration(p.samples))
+	tick := time.NewTicker(every / 2)
 	defer tick.Stop()
 	start := time.Now()
-	for range p.samples {
+	for len(s.heap) < p.samples {
 		select {
-		case err := <-wrong:
-			return err
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		case <-tick.C:
+		}
+		pause.Lock() // so that all have ended that may still go to servers of the configuration before
+		pause.Unlock()
+		if err := r.change(); err != nil {
+			return fmt.Errorf("reload %d: %w", r.version, err)
+		}
+		<-tick.C // connections are there again
+		if due := p.length * time.Duration(len(s.heap)+1) / time.Duration(p.samples); time.Since(start) < due-every/2 {
+			continue
 		}
 		pause.Lock()
 		err := r.settled()
@@ -139,13 +128,18 @@ func (p plan) await(ctx context.Context, worker int) bool {
 // samples are of the live heap, in bytes, and of goroutines.
 type samples struct{ heap, goroutines []float64 }
 
+// take looks several times and keeps the least: checks of health come and go also
+// while nobody sends.
 func (s *samples) take() {
-	var m runtime.MemStats
-	runtime.GC() // once for what pools still keep,
-	runtime.GC() // and once for what they have let go
-	runtime.ReadMemStats(&m)
-	s.heap = append(s.heap, float64(m.HeapAlloc))
-	s.goroutines = append(s.goroutines, float64(runtime.NumGoroutine()))
+	heap, goroutines := math.Inf(1), math.Inf(1)
+	for range 5 {
+		var m runtime.MemStats
+		runtime.GC() // with the one before it also takes what pools have let go
+		runtime.ReadMemStats(&m)
+		heap, goroutines = min(heap, float64(m.HeapAlloc)), min(goroutines, float64(runtime.NumGoroutine()))
+		time.Sleep(5 * time.Millisecond)
+	}
+	s.heap, s.goroutines = append(s.heap, heap), append(s.goroutines, goroutines)
 }
 
 // judge leaves out the first third, in which pools and tables fill.
