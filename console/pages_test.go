@@ -233,7 +233,7 @@ func TestAStoryTellsOfAttemptsWaitsAndDraws(t *testing.T) {
   end    via_upstream
 `, get(page, "/decisions").Body.String())
 	page2 := get(page, "/decisions/1", "Accept", "text/html").Body.String()
-	for _, want := range []string{"drew 137 of 1000", "25.0 ms", "repeated: 5xx", "Attempt 2", "fault: delay 5ms", "copy: shadow"} {
+	for _, want := range []string{"drew 137 of 1000", "25ms", "repeated: 5xx", "Attempt 2", "fault: delay 5ms", "copy: shadow"} {
 		require.Contains(t, page2, want)
 	}
 }

@@ -63,6 +63,25 @@ type storyResult struct {
 	Cause   string `json:"cause,omitempty"`
 }
 
+// Beyond is the upstream where the split does not name it.
+func (s *story) Beyond() string {
+	if s.Split != nil && s.Split.Chosen == s.Upstream {
+		return ""
+	}
+	return s.Upstream
+}
+
+// Took is Ms in words.
+func (a storyAttempt) Took() string { return inWords(a.Ms) }
+
+// After is StartMs in words.
+func (a storyAttempt) After() string { return inWords(a.StartMs) }
+
+// Waited is WaitedMs in words.
+func (a storyAttempt) Waited() string { return inWords(a.WaitedMs) }
+
+func inWords(ms float64) string { return short(time.Duration(ms * float64(time.Millisecond))) }
+
 // tell is d for readers.
 func (d *decision) tell() story {
 	r := d.rec
