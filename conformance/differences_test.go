@@ -16,16 +16,20 @@ import (
 
 // differences are the tests of what we do instead, by the names in DIFFERENCES.md.
 var differences = map[string]func(*testing.T){
-	"strict-schema":          unknownFieldsAreRefused,
-	"unknown-host":           unknownHostsAreRefusedUnlessSentOn,
-	"headers-of-the-proxy":   headersAreLeftAlone,
-	"accidents-refused":      accidentsAreRefused,
-	"fields-not-carried-out": clientsAreRefused,
-	"lost-warnings":          warningsAreKept,
-	"connection-permits":     nil, // upstream: TestTheLimitOnConnectionsLetsRequestsWait
-	"header-names":           nil, // net/http
-	"two-lengths":            nil, // net/http
-	"namespace-wildcards":    nil, // config/internal/security: TestValues
+	"strict-schema":           unknownFieldsAreRefused,
+	"unknown-host":            unknownHostsAreRefusedUnlessSentOn,
+	"headers-of-the-proxy":    headersAreLeftAlone,
+	"accidents-refused":       accidentsAreRefused,
+	"fields-not-carried-out":  clientsAreRefused,
+	"lost-warnings":           warningsAreKept,
+	"connection-permits":      nil, // upstream: TestTheLimitOnConnectionsLetsRequestsWait
+	"header-names":            nil, // net/http
+	"two-lengths":             nil, // net/http
+	"namespace-wildcards":     nil, // config/internal/security: TestValues
+	"several-tokens":          nil, // jwt: TestFurtherTokensOfARequestMustBeGoodToo
+	"strict-tokens":           nil, // jwt: TestTokensThatMustFail
+	"keys-that-cannot-be-had": nil, // jwt: TestWithoutKeysTokensAreRefused
+	"routes-after-decisions":  nil, // config/istio: TestAServiceDecidesBeforeAGatewayRoutes
 }
 
 var namedDifference = regexp.MustCompile(`(?m)^\| ([a-z][a-z-]+) \|`)

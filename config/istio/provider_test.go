@@ -187,3 +187,38 @@ func TestASlowProviderIsBounded(t *testing.T) {
 		require.NoError(t, s.Close())
 	}
 }
+
+// A gateway looks for a route when the service has decided.
+func TestAServiceDecidesBeforeAGatewayRoutes(t *testing.T) {
+	decider := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { w.Header().Set("X-Tier", "gold") }))
+	defer decider.Close()
+	documents := meshWith("envoyExtAuthzHttp: {service: decider.infra.svc.cluster.local, port: 8000, headersToUpstreamOnAllow: [x-tier]}") + deciderService + askDecider + `
+apiVersion: networking.istio.io/v1
+kind: Gateway
+metadata: {name: edge, namespace: shop}
+spec:
+  selector: {app: edge}
+  servers: [{port: {number: 80, name: http, protocol: HTTP}, hosts: ["shop.example"]}]
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: shop, namespace: shop}
+spec:
+  hosts: [shop.example]
+  gateways: [edge]
+  http:
+  - match: [{headers: {x-tier: {exact: gold}}}]
+    directResponse: {status: 200, body: {string: gold}}
+  - directResponse: {status: 200, body: {string: plain}}
+`
+	g, err := istio.NewGateway(parse(t, documents), istio.GatewayConfig{
+		Workload: istio.Workload{Namespace: "shop", Labels: map[string]string{"app": "edge"}}, Dial: to(decider.Listener.Addr().String(), nil),
+	})
+	require.NoError(t, err)
+	defer g.Close()
+	for path, want := range map[string]string{"/orders": "gold", "/": "plain"} {
+		w := httptest.NewRecorder()
+		g.Handler(80).ServeHTTP(w, httptest.NewRequest("GET", "http://shop.example"+path, nil))
+		require.Equal(t, want, w.Body.String())
+	}
+}
