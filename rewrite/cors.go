@@ -107,9 +107,14 @@ func (k *CORS) Update(c CORSConfig) error {
 	return nil
 }
 
-// origin is the origin of r, if it has one, and whether it is allowed.
+// origin is the origin of r, if it has one, and whether it is allowed. Several lines
+// are one value, which is that of no page.
 func (p *policy) origin(r *http.Request) (origin string, allowed bool) {
-	origin = first(r.Header["Origin"])
+	if lines := r.Header["Origin"]; len(lines) > 1 {
+		origin = strings.Join(lines, ",")
+	} else {
+		origin = first(lines)
+	}
 	return origin, origin != "" && (p.any || p.origins.Match(origin))
 }
 

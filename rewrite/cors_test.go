@@ -43,7 +43,7 @@ func TestCORS(t *testing.T) {
 	request := func(method string, lines ...string) *http.Request {
 		r := httptest.NewRequest(method, "http://reviews/", nil)
 		for i := 0; i < len(lines); i += 2 {
-			r.Header.Set(lines[i], lines[i+1])
+			r.Header.Add(lines[i], lines[i+1])
 		}
 		return r
 	}
@@ -64,6 +64,7 @@ func TestCORS(t *testing.T) {
 		{"actual, allowed", shop, request("GET", "Origin", pageA), nil, true, marked(pageA)},
 		{"actual, prefix origin", shop, request("GET", "Origin", "https://pre.example.com:8443"), nil, true, marked("https://pre.example.com:8443")},
 		{"actual, not allowed", shop, request("GET", "Origin", evil), nil, true, http.Header{}},
+		{"actual, two origins, of which one is allowed", shop, request("GET", "Origin", pageA, "Origin", evil), nil, true, http.Header{}},
 		{"actual, no origin", shop, request("GET"), nil, true, http.Header{}},
 		{"actual, server sets its own", shop, request("GET", "Origin", pageA), http.Header{"Access-Control-Allow-Origin": {"*"}}, true, marked(pageA)},
 		{"unmatched preflights refused: allowed", ignore, request("OPTIONS", "Origin", pageA, requestMethod, "PUT"), nil, false,

@@ -18,44 +18,71 @@ type layer = func(http.RoundTripper) http.RoundTripper
 // rule makes the layers of one rule, in the order in which a sidecar's filters meet
 // a request: faults, CORS, then the router with its copies, the bound on the
 // request, the choice of a destination, and what belongs to the destination. The
-// rule's changes of answers are made to replies of its own as well.
+// rule's changes of answers are made to replies of its own as well, but not to those
+// to preflights.
 func (u *update) rule(rule *plan.Rule) (http.RoundTripper, error) {
 	var l check.List
 	last, err := action(rule)
 	l.Include("spec.http", err)
-	if last == nil {
-		if last, err = u.routed(rule); err != nil {
-			l.Include("spec.http", err)
-		}
+	routed := last == nil
+	if routed {
+		last, err = u.routed(rule)
+		l.Include("spec.http", err)
 	}
 	onAnswers, err := answers(rule)
 	l.Include("spec.http.headers.response", err)
-	var onOrigins layer
-	if rule.Route.GetRedirect() == nil && rule.Route.GetDirectResponse() == nil { // for which it has no effect
-		onOrigins, err = cors(rule)
-		l.Include("spec.http.corsPolicy", err)
-	}
-	layers := []layer{nil, onAnswers, nil, nil, onOrigins}
+	var faults, onOrigins layer
 	if !u.mesh.options.FaultsInside {
-		layers[3], err = u.faults(rule)
+		faults, err = u.faults(rule)
 		l.Include("spec.http.fault", err)
 	}
-	if len(rule.Destinations) == 1 && (rule.Route.GetFault() != nil || onOrigins != nil) {
-		if to := rule.Destinations[0].Cluster; u.clusters[to] != nil {
-			layers[0] = named(to.String()).layer
-		}
-	}
-	if onAnswers != nil {
-		layers[2] = mesh.ErrorsAsResponses
+	if routed { // for other rules it has no effect
+		onOrigins, err = cors(rule)
+		l.Include("spec.http.corsPolicy", err)
 	}
 	if err := l.Err(); err != nil {
 		return nil, err
 	}
-	if len(rule.Destinations) == 0 { // a fault takes the place of the rule's own reply, and of what the rule says of it
-		layers[0], layers[3] = layers[3], nil
+	var layers []layer
+	if len(rule.Destinations) == 1 && (rule.Route.GetFault() != nil || onOrigins != nil) {
+		if to := rule.Destinations[0].Cluster; u.clusters[to] != nil {
+			layers = append(layers, named(to.String()).layer)
+		}
+	}
+	if routed && faults != nil && onAnswers != nil {
+		layers = append(layers, onAborts{onAnswers}.layer)
+	}
+	layers = append(layers, faults, onOrigins, onAnswers)
+	if onAnswers != nil {
+		layers = append(layers, mesh.ErrorsAsResponses)
 	}
 	return mesh.Chain(layers...)(last), nil
 }
+
+// onAborts makes the changes of answers to those that faults give.
+type onAborts struct{ changes layer }
+
+func (o onAborts) layer(next http.RoundTripper) http.RoundTripper { return aborting{o.changes, next} }
+
+type aborting struct {
+	changes layer
+	next    http.RoundTripper
+}
+
+// RoundTrip implements http.RoundTripper.
+func (a aborting) RoundTrip(r *http.Request) (*http.Response, error) {
+	res, err := a.next.RoundTrip(r)
+	if f := flow.Of(r); err == nil && f != nil && f.More != nil && f.More.Flags.Has(mesh.FaultInjected) {
+		return a.changes(answered{res}).RoundTrip(r)
+	}
+	return res, err
+}
+
+// answered has the answer already.
+type answered struct{ *http.Response }
+
+// RoundTrip implements http.RoundTripper.
+func (a answered) RoundTrip(*http.Request) (*http.Response, error) { return a.Response, nil }
 
 // named notes the destination of a request also where it does not come that far.
 type named string
@@ -120,15 +147,15 @@ func (u *update) destinations(rule *plan.Rule, copies []layer) (http.RoundTrippe
 // branch is what a request to one destination meets: changes, copies, retries, and
 // the cluster. Of a request to a destination that is not there are no copies.
 func (u *update) branch(rule *plan.Rule, d *plan.Destination, copies []layer) (http.RoundTripper, error) {
-	to := u.clusters[d.Cluster]
-	if to == nil {
-		return missing{d.Cluster.String()}, nil
-	}
 	var l check.List
-	onRequest, err := u.rewriteOf(rule, d)
-	l.Include("spec.http", err)
 	onAnswer, err := branchAnswers(rule, d)
 	l.Include("spec.http.route.headers.response", err)
+	to := u.clusters[d.Cluster]
+	if to == nil {
+		return mesh.Chain(onAnswer, mesh.ErrorsAsResponses)(missing{d.Cluster.String()}), l.Err()
+	}
+	onRequest, err := u.rewriteOf(rule, d)
+	l.Include("spec.http", err)
 	policy, err := u.retries(rule, to)
 	l.Include("spec.http.retries", err)
 	if policy == nil {
