@@ -12,7 +12,8 @@
 //	server.Handler = log.Handler(mux)
 //
 // [Sampled] leaves out most of what went well, and a [Queue] keeps a slow Sink
-// from holding up requests.
+// from holding up requests. [Record.Story] is a record in words, and an [Explainer]
+// gives it with the answer to callers that ask and may know.
 //
 // Records are made from what the layers inside noted of the request, and so a
 // layer that is not in the chain leaves its fields empty.
