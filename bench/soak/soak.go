@@ -91,8 +91,12 @@ func (p plan) run(ctx context.Context, r *world, w io.Writer) error {
 		case <-tick.C:
 		}
 		pause.Lock() // so that all have ended that may still go to servers of the configuration before
+		err := r.leave()
 		pause.Unlock()
-		if err := r.change(); err != nil {
+		if err == nil {
+			err = r.change()
+		}
+		if err != nil {
 			return fmt.Errorf("reload %d: %w", r.version, err)
 		}
 		<-tick.C // connections are there again
@@ -100,7 +104,7 @@ func (p plan) run(ctx context.Context, r *world, w io.Writer) error {
 			continue
 		}
 		pause.Lock()
-		err := r.settled()
+		err = r.settled()
 		s.take()
 		pause.Unlock()
 		fmt.Fprintf(w, "%8s  heap %.0f KiB  goroutines %.0f  resident %d KiB  %d requests\n", time.Since(start).Round(time.Second),

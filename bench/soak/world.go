@@ -102,13 +102,20 @@ func assembled(f *fleet, version int) upstream.Config {
 	return c
 }
 
-// change replaces a server of each fleet and gives both clients what follows.
-func (w *world) change() error {
-	w.version++
+// leave ends the servers that are out of the configuration.
+func (w *world) leave() error {
 	for _, f := range w.fleets {
 		if err := f.leave(); err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+// change replaces a server of each fleet and gives both clients what follows.
+func (w *world) change() error {
+	w.version++
+	for _, f := range w.fleets {
 		if err := f.replace(); err != nil {
 			return err
 		}

@@ -85,7 +85,7 @@ func run(h hop, config, command string, args ...string) (*proxy, error) {
 	}
 	defer log.Close()
 	cmd := exec.Command(command, append(args, path)...)
-	cmd.Stdout, cmd.Stderr = log, log
+	cmd.Dir, cmd.Stdout, cmd.Stderr = dir, log, log
 	p := &proxy{listen: h.Listen, dir: dir}
 	if p.program, err = begin(cmd); err != nil {
 		return nil, err
