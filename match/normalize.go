@@ -34,6 +34,9 @@ const (
 // resolved, an escaped NUL. A query after the path stays as it is. A path that is
 // normal already is returned as it is, without allocation.
 func NormalizePath(path string, do PathOptions) (string, bool) {
+	if isNormal(path) {
+		return path, true
+	}
 	full := path
 	query := strings.IndexByte(path, '?')
 	if query < 0 {
@@ -62,6 +65,36 @@ func NormalizePath(path string, do PathOptions) (string, bool) {
 		return full, true
 	}
 	return path + full[query:], true
+}
+
+// isNormal reports whether there is nothing in path that any normalization looks at,
+// as in most paths.
+func isNormal(path string) bool {
+	if path == "" || path[0] != '/' {
+		return false
+	}
+	const ( // by the upper two bits of a byte
+		first  uint64 = 1<<33 - 1 | 1<<'#' | 1<<'%' | 1<<'?' // controls and the space
+		second uint64 = 1<<('\\'-64) | 1<<(0x7f-64)
+	)
+	before := byte(0)
+	for i := range len(path) {
+		c := path[i]
+		switch c / 64 {
+		case 0:
+			if first>>c&1 != 0 || before == '/' && (c == '/' || c == '.') {
+				return false
+			}
+		case 1:
+			if second>>(c-64)&1 != 0 {
+				return false
+			}
+		default:
+			return false
+		}
+		before = c
+	}
+	return true
 }
 
 // sendable reports whether path is what a request line may hold.
