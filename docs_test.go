@@ -119,6 +119,7 @@ func testsByPackage(t *testing.T) map[string][]string {
 // nested are the public packages of other modules.
 var nested = []string{
 	"config/istio", "config/smi", "config/gatewayapi", "config/analyze", "config/forward",
+	"jwt", "spiffe", "ratelimit",
 }
 
 // Everybody finds in a package's comment what problem it solves, and in its
