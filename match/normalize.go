@@ -74,8 +74,8 @@ func isNormal(path string) bool {
 		return false
 	}
 	const ( // by the upper two bits of a byte
-		first  uint64 = 1<<33 - 1 | 1<<'#' | 1<<'%' | 1<<'?' // controls and the space
-		second uint64 = 1<<('\\'-64) | 1<<(0x7f-64)
+		first  uint64 = 1<<33 - 1 | 1<<'#' | 1<<'%' | 1<<'?' | 1<<'"' | 1<<'<' | 1<<'>' // controls and the space
+		second uint64 = 1<<('\\'-64) | 1<<('^'-64) | 1<<('`'-64) | 1<<('{'-64) | 1<<('|'-64) | 1<<('}'-64) | 1<<(0x7f-64)
 	)
 	before := byte(0)
 	for i := range len(path) {
