@@ -1,6 +1,7 @@
 package istio
 
 import (
+	"cmp"
 	"net/http"
 
 	"github.com/sidecarless/mesh/config/internal/build"
@@ -86,19 +87,23 @@ func (c *Client) Explain(r *http.Request) Explanation {
 	if err != nil {
 		return Explanation{Refused: err.Error()}
 	}
-	e := Explanation{Method: r.Method, Host: hostOf(r), Port: d.Port, Path: d.Path}
-	if e.Method == "" {
-		e.Method = http.MethodGet
+	e := explanationOf(d, r)
+	if e.Rule == nil {
+		e.Refused = refusal(d)
 	}
+	return e
+}
+
+// explanationOf tells a decision, but not why no rule was taken.
+func explanationOf(d *build.Decision, r *http.Request) Explanation {
+	e := Explanation{Method: cmp.Or(r.Method, http.MethodGet), Host: hostOf(r), Port: d.Port, Path: d.Path}
 	for _, p := range d.Passed {
 		e.Passed = append(e.Passed, PassedRule{p.Rule.Name, p.Rule.Place.String(), p.Reason})
 	}
-	if d.Rule == nil {
-		e.Refused = c.refusal(d)
-		return e
+	if d.Rule != nil {
+		e.Rule = &TakenRule{d.Rule.Name, d.Rule.Place.String(), ruleSettings(d)}
+		e.Destinations = destinationsOf(d)
 	}
-	e.Rule = &TakenRule{d.Rule.Name, d.Rule.Place.String(), ruleSettings(d)}
-	e.Destinations = destinationsOf(d)
 	return e
 }
 
@@ -110,7 +115,7 @@ func hostOf(r *http.Request) string {
 }
 
 // refusal says why no rule is taken.
-func (c *Client) refusal(d *build.Decision) string {
+func refusal(d *build.Decision) string {
 	switch {
 	case d.Malformed != "":
 		return "400: " + d.Malformed

@@ -130,18 +130,20 @@ func NewGateway(c *Config, gc GatewayConfig) (*Gateway, error) {
 // came. Where no server is for that, as behind a mapping of ports, it is one for
 // the lowest port that the resources serve in the same way, with TLS or without.
 func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	g.Handler(g.port(r)).ServeHTTP(w, r)
+}
+
+// port is the one that a request is for.
+func (g *Gateway) port(r *http.Request) uint16 {
 	plain, secure := g.mesh.Ports()
 	if r.TLS != nil {
 		plain = secure
 	}
-	var port uint16
-	if a, ok := r.Context().Value(http.LocalAddrContextKey).(*net.TCPAddr); ok {
-		port = uint16(a.Port)
-	}
+	port := portServed(r)
 	if !slices.Contains(plain, port) && len(plain) > 0 {
 		port = plain[0]
 	}
-	g.Handler(port).ServeHTTP(w, r)
+	return port
 }
 
 // Handler serves requests as ones for a port, whichever they came on.

@@ -1,5 +1,7 @@
 package istio
 
+import "fmt"
+
 // A RateLimit says how many requests a workload takes. It is a kind of this
 // library's own, of the group mesh.sidecarless.dev, for what in Istio takes an
 // EnvoyFilter with Envoy's local rate limit:
@@ -59,6 +61,11 @@ type RateLimitRule struct {
 
 	// DryRun counts what would be refused and refuses nothing.
 	DryRun bool `yaml:"dryRun"`
+}
+
+// String is the rule's bucket in words.
+func (r *RateLimitRule) String() string {
+	return fmt.Sprintf("%d at once, %d more each %s", r.TokenBucket.MaxTokens, max(r.TokenBucket.TokensPerFill, 1), r.TokenBucket.FillInterval)
 }
 
 // A RateLimitKey says what requests share a bucket: exactly one of its fields is

@@ -86,6 +86,7 @@ type admission struct {
 	asks   bool                                       // whether there are policies with the action CUSTOM
 	verify func(*http.Request) (*http.Request, error) // nil: there are no rules for tokens
 	limits []*limitedRule
+	world  *inbound.World // what it was made of
 }
 
 // A next is what is to be in force.
@@ -184,7 +185,7 @@ func (s *Server) prepare(c *Config) (*next, error) {
 		w.PeerAuthentications = nil
 	}
 	to := inbound.Workload{Namespace: s.config.Workload.Namespace, Labels: s.config.Workload.Labels}
-	n := &next{admission: &admission{modes: w.ModesOf(to)}}
+	n := &next{admission: &admission{modes: w.ModesOf(to), world: w}}
 	providers, errProviders := s.providers(c, w, to, n)
 	domains, errDomains := s.trustDomains(w)
 	policies, errPolicies := w.Policies(to, inbound.Options{TrustDomains: domains, Providers: providers})

@@ -17,9 +17,14 @@ import (
 type limitedRule struct {
 	*limit.Limiter
 	name   string // of the object and the rule
+	object *Resource
+	index  int
 	rule   *RateLimitRule
 	config limit.Config
 }
+
+// source is where the rule stands.
+func (r *limitedRule) source() string { return r.object.Source(fmt.Sprintf("spec.rules[%d]", r.index)) }
 
 // limitedRules are those for a workload, with limiters that are full.
 func (c *Config) limitedRules(w *inbound.World, to inbound.Workload) ([]*limitedRule, error) {
@@ -30,7 +35,7 @@ func (c *Config) limitedRules(w *inbound.World, to inbound.Workload) ([]*limited
 			continue
 		}
 		for i := range o.Spec.Rules {
-			r := &limitedRule{rule: &o.Spec.Rules[i], name: fmt.Sprintf("%s rules[%d]", o.Key(), i)}
+			r := &limitedRule{object: o.Resource, index: i, rule: &o.Spec.Rules[i], name: fmt.Sprintf("%s rules[%d]", o.Key(), i)}
 			if r.rule.Name != "" {
 				r.name = o.Key() + " " + r.rule.Name
 			}

@@ -1,6 +1,7 @@
 package build
 
 import (
+	"fmt"
 	"net/http"
 	"slices"
 	"strings"
@@ -23,6 +24,18 @@ type Decision struct {
 	Passed    []Misfit
 	Rule      *plan.Rule // nil if none fits
 	Targets   map[plan.Cluster]Target
+
+	// Of a gateway: the server of a Gateway for the request, nil if there is none; those
+	// that are not for it; and whether the server sends it to https, whatever the rules.
+	Server *plan.Server
+	Others []OtherServer
+	HTTPS  bool
+}
+
+// An OtherServer is one that is not for a request.
+type OtherServer struct {
+	Server *plan.Server
+	Reason string
 }
 
 // A Misfit is a rule before the one that fits.
@@ -68,6 +81,9 @@ func (m *Mesh) Explain(r *http.Request) (*Decision, error) {
 	if !known {
 		hosts = p.Other
 	}
+	if m.options.Gateway != nil {
+		hosts = d.serve(p, r)
+	}
 	for _, s := range p.Servers { // of a gateway; which of several with TLS is meant, only a connection tells
 		if s.Port == uint32(d.Port) {
 			hosts = append(slices.Clip(hosts), s.Hosts...)
@@ -82,6 +98,43 @@ func (m *Mesh) Explain(r *http.Request) (*Decision, error) {
 	return d, nil
 }
 
+// serve finds the server for r among those of a gateway, and gives its hosts.
+func (d *Decision) serve(p *plan.Plan, r *http.Request) []plan.VirtualHost {
+	names := terminator{byName: map[string]*secure{}}
+	for i := range p.Servers {
+		if s := &p.Servers[i]; s.Port == uint32(d.Port) && s.TLS != nil {
+			for _, name := range s.Names {
+				names.byName[name] = &secure{server: s}
+			}
+		}
+	}
+	for i := range p.Servers {
+		s := &p.Servers[i]
+		reason := ""
+		switch {
+		case s.Port != uint32(d.Port):
+			reason = fmt.Sprintf("is for port %d", s.Port)
+		case s.TLS == nil && r.TLS != nil:
+			reason = "is for requests without TLS"
+		case s.TLS != nil && r.TLS == nil:
+			reason = "is for requests over TLS"
+		case s.TLS != nil:
+			if found := names.find(r.TLS.ServerName); found == nil || found.server != s {
+				reason = fmt.Sprintf("is for connections that ask for %s, and this one asks for %q", strings.Join(s.Names, ", "), r.TLS.ServerName)
+			}
+		}
+		if reason != "" {
+			d.Others = append(d.Others, OtherServer{s, reason})
+		} else {
+			d.Server = s
+		}
+	}
+	if d.Server == nil {
+		return nil
+	}
+	return d.Server.Hosts
+}
+
 // choose finds the rule for r among those of hosts.
 func (d *Decision) choose(hosts []plan.VirtualHost, r *http.Request) error {
 	type place struct {
@@ -90,6 +143,10 @@ func (d *Decision) choose(hosts []plan.VirtualHost, r *http.Request) error {
 	}
 	var rules []route.Rule[place]
 	for i := range hosts {
+		if hosts[i].HTTPS {
+			rules = append(rules, route.Rule[place]{Hosts: hosts[i].Domains, Value: place{&hosts[i], nil}})
+			continue
+		}
 		for j := range hosts[i].Rules {
 			rule := route.Rule[place]{Hosts: hosts[i].Domains, Value: place{&hosts[i], &hosts[i].Rules[j]}}
 			if m := hosts[i].Rules[j].Match; m != nil {
@@ -105,7 +162,7 @@ func (d *Decision) choose(hosts []plan.VirtualHost, r *http.Request) error {
 	for rule, reason := range table.Explain(r) {
 		d.Host = rule.Value.host
 		if reason == "" {
-			d.Rule = rule.Value.rule
+			d.Rule, d.HTTPS = rule.Value.rule, rule.Value.host.HTTPS
 			return nil
 		}
 		d.Passed = append(d.Passed, Misfit{rule.Value.rule, reason})

@@ -96,7 +96,7 @@ const dryRun = "istio.io/dry-run"
 
 // policy makes a policy of a resource. Its name is the one by which Envoy logs it.
 func policy(ap plan.Object[*api.AuthorizationPolicy], tds domains) authz.Policy {
-	p := authz.Policy{Name: "ns[" + ap.Namespace + "]-policy[" + ap.Name + "]"}
+	p := authz.Policy{Name: policyName(ap)}
 	p.DryRun, _ = strconv.ParseBool(ap.Annotations[dryRun])
 	switch ap.Spec.Action {
 	case api.AuthorizationPolicy_DENY:

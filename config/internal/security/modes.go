@@ -35,28 +35,10 @@ func (m *Modes) Needs(mode mtls.Mode) (source string, ok bool) {
 // then the namespace, then the workload, then its port says otherwise. For each of
 // these the oldest resource alone counts.
 func (w *World) ModesOf(to Workload) *Modes {
-	var ofMesh, ofNamespace, ofWorkload *plan.Object[*api.PeerAuthentication]
-	for i := range w.PeerAuthentications {
-		pa := &w.PeerAuthentications[i]
-		if !w.reaches(pa.Namespace, pa.Spec.Selector, to) {
-			continue
-		}
-		scope := &ofNamespace
-		switch whole := len(pa.Spec.GetSelector().GetMatchLabels()) == 0; {
-		case pa.Namespace == w.root() && whole:
-			scope = &ofMesh
-		case pa.Namespace == w.root():
-			continue // Istio passes over selectors there
-		case !whole:
-			scope = &ofWorkload
-		}
-		if *scope == nil {
-			*scope = pa
-		}
-	}
+	scopes := w.scopes(to, func(*plan.Object[*api.PeerAuthentication], string) {})
 	m := &Modes{ports: map[uint16]mtls.Mode{}, source: map[mtls.Mode]string{}}
 	by := ""
-	for _, pa := range []*plan.Object[*api.PeerAuthentication]{ofMesh, ofNamespace, ofWorkload} {
+	for _, pa := range scopes {
 		if pa == nil {
 			continue
 		}
@@ -65,16 +47,44 @@ func (w *World) ModesOf(to Workload) *Modes {
 		}
 	}
 	m.source[m.all] = by
-	if ofWorkload == nil {
-		return m
-	}
-	for port, t := range ofWorkload.Spec.PortLevelMtls {
-		if mode, said := modeOf(t.GetMode()); said {
-			m.ports[uint16(port)] = mode
-			m.source[mode] = ofWorkload.Source
+	if ofWorkload := scopes[len(scopes)-1]; ofWorkload != nil {
+		for port, t := range ofWorkload.Spec.PortLevelMtls {
+			if mode, said := modeOf(t.GetMode()); said {
+				m.ports[uint16(port)] = mode
+				m.source[mode] = ofWorkload.Source
+			}
 		}
 	}
 	return m
+}
+
+// scopes are the PeerAuthentications that count for a workload: of the mesh, of the
+// namespace and of the workload itself, each nil if there is none. pass is told of
+// the others.
+func (w *World) scopes(to Workload, pass func(pa *plan.Object[*api.PeerAuthentication], reason string)) (all [3]*plan.Object[*api.PeerAuthentication]) {
+	for i := range w.PeerAuthentications {
+		pa := &w.PeerAuthentications[i]
+		if reason := w.unreached(pa.Namespace, pa.Spec.Selector, to); reason != "" {
+			pass(pa, reason)
+			continue
+		}
+		scope := &all[1]
+		switch whole := len(pa.Spec.GetSelector().GetMatchLabels()) == 0; {
+		case pa.Namespace == w.root() && whole:
+			scope = &all[0]
+		case pa.Namespace == w.root():
+			pass(pa, "has a selector in the root namespace, where Istio passes over it")
+			continue
+		case !whole:
+			scope = &all[2]
+		}
+		if *scope != nil {
+			pass(pa, "is younger than another one of its scope, "+(*scope).Source)
+			continue
+		}
+		*scope = pa
+	}
+	return all
 }
 
 func modeOf(m tlsMode) (mode mtls.Mode, said bool) {

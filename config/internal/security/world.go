@@ -41,10 +41,7 @@ func (w *World) TrustDomains() []string {
 // of the root namespace are for every namespace, and a selector for the workloads
 // that have its labels.
 func (w *World) reaches(namespace string, s *selector.WorkloadSelector, to Workload) bool {
-	if namespace != w.root() && namespace != cmp.Or(to.Namespace, "default") {
-		return false
-	}
-	return has(to.Labels, s.GetMatchLabels())
+	return w.unreached(namespace, s, to) == ""
 }
 
 func has(labels, want map[string]string) bool {
