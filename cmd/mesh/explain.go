@@ -2,21 +2,31 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 
 	"github.com/sidecarless/mesh/config/istio"
+	"github.com/sidecarless/mesh/config/requestauth"
+	"github.com/sidecarless/mesh/jwt"
 	"github.com/sidecarless/mesh/lb"
 )
 
 // explainFlags are the flags of `mesh explain`.
 type explainFlags struct {
 	files     listFlag
+	mode      string
+	gateway   string
+	identity  string
 	namespace string
 	labels    mapFlag
 	locality  string
@@ -33,16 +43,23 @@ func runExplain(_ context.Context, args []string, stdout, stderr io.Writer) int 
 		fmt.Fprint(stderr, "usage: mesh explain -f PATH [-f PATH...] [flags] [METHOD] URL\n\n"+
 			"Says what the sidecar of a caller would do with a request, without sending it: which rule is\n"+
 			"for it, why the earlier ones are not, where it would go, and under which settings, each with\n"+
-			"the file and line it comes from.\n\n"+
-			"  mesh explain -f mesh.yaml -H 'x-user: beta' http://reviews.shop/v2\n\n"+
+			"the file and line it comes from. With -mode inbound it says whom the sidecar of a server lets\n"+
+			"in, and why, with -mode gateway what a gateway would do.\n\n"+
+			"  mesh explain -f mesh.yaml -H 'x-user: beta' http://reviews.shop/v2\n"+
+			"  mesh explain -f mesh.yaml -mode inbound -namespace shop -labels app=reviews \\\n"+
+			"    -identity spiffe://cluster.local/ns/shop/sa/frontend POST http://reviews:9080/cart\n"+
+			"  mesh explain -f mesh.yaml -mode gateway -gateway shop/edge https://shop.example.com/\n\n"+
 			"Exit status: 0 explained, 64 wrong usage, 65 the resources cannot be used.\n\n")
 		f.PrintDefaults()
 	}
 	f.Var(&e.files, "f", "resources: the `path` of a file or folder, or -; may be given again")
-	f.StringVar(&e.namespace, "namespace", "default", "namespace of the calling workload")
-	f.Var(&e.labels, "labels", "labels of the calling workload, `k=v,...`")
-	f.StringVar(&e.locality, "locality", "", "where the calling workload runs, `region/zone/subzone`")
-	f.UintVar(&e.port, "port", 0, "service port that the request is for; 0 is that of the URL")
+	f.StringVar(&e.mode, "mode", "outbound", "outbound: the sidecar of a caller; inbound: that of a server; gateway: the edge of the mesh")
+	f.StringVar(&e.namespace, "namespace", "default", "namespace of the workload")
+	f.Var(&e.labels, "labels", "labels of the workload, `k=v,...`")
+	f.StringVar(&e.locality, "locality", "", "where the workload runs, `region/zone/subzone`")
+	f.StringVar(&e.gateway, "gateway", "", "gateway: the only Gateway to look at, `namespace/name`")
+	f.StringVar(&e.identity, "identity", "", "inbound, gateway: who calls over mutual TLS, `spiffe://...`; empty is plain text")
+	f.UintVar(&e.port, "port", 0, "port that the request is for, of the service, or inbound of the workload; 0 is that of the URL")
 	f.Var(&e.header, "H", "a header of the request, `'name: value'`; may be given again")
 	f.StringVar(&e.output, "o", "text", "`form` of the answer: text or json")
 	if status, ok := parse(f, args); !ok {
@@ -55,12 +72,18 @@ func runExplain(_ context.Context, args []string, stdout, stderr io.Writer) int 
 	if err == nil && e.output != "text" && e.output != "json" {
 		err = fmt.Errorf("-o %s: there are text and json", e.output)
 	}
+	explain := map[string]func(*istio.Config, *standIn, *http.Request) (fmt.Stringer, error){
+		"outbound": e.outbound, "inbound": e.inbound, "gateway": e.edge,
+	}[e.mode]
+	if err == nil && explain == nil {
+		err = fmt.Errorf("-mode %s: there are outbound, inbound and gateway", e.mode)
+	}
 	if err != nil {
 		fmt.Fprintf(stderr, "mesh explain: %v\n\n", err)
 		f.Usage()
 		return exitUsage
 	}
-	explanation, err := e.explain(r)
+	explanation, err := e.explain(r, explain)
 	if err != nil {
 		fmt.Fprintln(stderr, "mesh explain:", err)
 		return exitUnreadable
@@ -125,24 +148,93 @@ func portSuffix(u *url.URL) string {
 	return ":" + u.Port()
 }
 
-// explain asks a client made of the resources.
-func (e *explainFlags) explain(r *http.Request) (istio.Explanation, error) {
-	locality, err := lb.ParseLocality(e.locality)
-	if err != nil {
-		return istio.Explanation{}, err
-	}
+// explain reads the resources and asks what is made of them.
+func (e *explainFlags) explain(r *http.Request, ask func(*istio.Config, *standIn, *http.Request) (fmt.Stringer, error)) (fmt.Stringer, error) {
 	config, err := istio.ParseFiles(e.files...)
 	if err != nil {
-		return istio.Explanation{}, err
+		return nil, err
 	}
-	client, err := istio.NewClient(config, istio.ClientConfig{
-		Workload: istio.Workload{Namespace: e.namespace, Labels: e.labels, Locality: locality},
-	})
+	stand, err := newStandIn("spiffe://cluster.local/ns/" + e.namespace + "/sa/default")
 	if err != nil {
-		return istio.Explanation{}, err
+		return nil, err
+	}
+	return ask(config, stand, r)
+}
+
+func (e *explainFlags) workload() (istio.Workload, error) {
+	locality, err := lb.ParseLocality(e.locality)
+	return istio.Workload{Namespace: e.namespace, Labels: e.labels, Locality: locality}, err
+}
+
+// outbound asks a client.
+func (e *explainFlags) outbound(config *istio.Config, stand *standIn, r *http.Request) (fmt.Stringer, error) {
+	w, errWorkload := e.workload()
+	identity, errIdentity := stand.identity(config)
+	if err := errors.Join(errWorkload, errIdentity); err != nil {
+		return nil, err
+	}
+	client, err := istio.NewClient(config, istio.ClientConfig{Workload: w, Identity: identity})
+	if err != nil {
+		return nil, err
 	}
 	defer client.Close()
 	return client.Explain(r), nil
+}
+
+// inbound asks a server.
+func (e *explainFlags) inbound(config *istio.Config, stand *standIn, r *http.Request) (fmt.Stringer, error) {
+	w, errWorkload := e.workload()
+	identity, errIdentity := stand.identity(config)
+	keys, errKeys := jwt.NewKeys(jwt.KeysConfig{})
+	if err := errors.Join(errWorkload, errIdentity, errKeys); err != nil {
+		return nil, err
+	}
+	server, err := istio.NewServer(config, istio.ServerConfig{
+		Workload: w, Identity: identity, Providers: providers(config), Tokens: requestauth.Tokens(keys),
+	})
+	if err != nil {
+		return nil, err
+	}
+	defer server.Close()
+	return server.Explain(e.arrived(r)), nil
+}
+
+// edge asks a gateway.
+func (e *explainFlags) edge(config *istio.Config, stand *standIn, r *http.Request) (fmt.Stringer, error) {
+	w, errWorkload := e.workload()
+	identity, errIdentity := stand.identity(config)
+	keys, errKeys := jwt.NewKeys(jwt.KeysConfig{})
+	if err := errors.Join(errWorkload, errIdentity, errKeys); err != nil {
+		return nil, err
+	}
+	g, err := istio.NewGateway(config, istio.GatewayConfig{
+		Workload: w, Gateway: e.gateway, Identity: identity, Credentials: stand.credential,
+		Providers: providers(config), Tokens: requestauth.Tokens(keys),
+	})
+	if err != nil {
+		return nil, err
+	}
+	defer g.Close()
+	return g.Explain(e.arrived(r)), nil
+}
+
+// arrived is r as a server gets it: on the port of the URL, over TLS if the URL says
+// so or somebody calls over mutual TLS.
+func (e *explainFlags) arrived(r *http.Request) *http.Request {
+	port := 80
+	if r.URL.Scheme == "https" {
+		port = 443
+	}
+	if n, err := strconv.Atoi(r.URL.Port()); err == nil {
+		port = n
+	}
+	if r.URL.Scheme == "https" || e.identity != "" {
+		r.TLS = &tls.ConnectionState{ServerName: r.URL.Hostname()}
+	}
+	if uri, err := url.Parse(e.identity); e.identity != "" && err == nil {
+		r.TLS.VerifiedChains = [][]*x509.Certificate{{{URIs: []*url.URL{uri}}}}
+	}
+	return r.WithContext(context.WithValue(r.Context(), http.LocalAddrContextKey, &net.TCPAddr{Port: port}))
 }
 
 // headerFlag is a flag for a header, as curl has it.

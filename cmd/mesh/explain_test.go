@@ -60,6 +60,74 @@ func TestExplainFindsTheRule(t *testing.T) {
 	}
 }
 
+// guardedEdge is a server's policies and a gateway that needs certificates.
+const guardedEdge = `apiVersion: security.istio.io/v1
+kind: PeerAuthentication
+metadata: {name: strict, namespace: shop}
+spec: {mtls: {mode: STRICT}}
+---
+apiVersion: security.istio.io/v1
+kind: AuthorizationPolicy
+metadata: {name: frontend, namespace: shop}
+spec:
+  rules:
+  - from: [{source: {principals: [cluster.local/ns/shop/sa/frontend]}}]
+---
+apiVersion: security.istio.io/v1
+kind: AuthorizationPolicy
+metadata: {name: ask, namespace: shop}
+spec:
+  action: CUSTOM
+  provider: {name: somebody}
+  rules: [{to: [{operation: {paths: [/ask]}}]}]
+---
+apiVersion: networking.istio.io/v1
+kind: Gateway
+metadata: {name: edge, namespace: default}
+spec:
+  selector: {istio: ingressgateway}
+  servers:
+  - port: {number: 443, name: https, protocol: HTTPS}
+    hosts: [shop.example.com]
+    tls: {mode: SIMPLE, credentialName: shop}
+  - port: {number: 15443, name: mutual, protocol: HTTPS}
+    hosts: [shop.example.com]
+    tls: {mode: ISTIO_MUTUAL}
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: shop, namespace: default}
+spec:
+  hosts: [shop.example.com]
+  gateways: [edge]
+  http: [{name: hello, directResponse: {status: 200}}]
+`
+
+func TestExplainNeedsNoCertificates(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "mesh.yaml")
+	require.NoError(t, os.WriteFile(path, []byte(guardedEdge), 0o644))
+	server := []string{"-mode", "inbound", "-namespace", "shop", "-labels", "app=reviews"}
+	edge := []string{"-mode", "gateway", "-gateway", "default/edge"}
+	for _, tt := range []struct {
+		args []string
+		says string
+	}{
+		{append(server, "http://reviews:9080/"), "the connection is refused"},
+		{append(server, "-identity", "spiffe://cluster.local/ns/shop/sa/frontend", "http://reviews:9080/"), "GET reviews:9080/, port 9080, from cluster.local/ns/shop/sa/frontend\n"},
+		{append(server, "-identity", "spiffe://cluster.local/ns/shop/sa/frontend", "http://reviews:9080/"), "\nallowed by ns[shop]-policy[frontend]\n"},
+		{append(server, "-identity", "spiffe://cluster.local/ns/shop/sa/other", "http://reviews:9080/ask"), "CUSTOM by somebody policy ("},
+		{append(server, "-identity", "spiffe://cluster.local/ns/shop/sa/other", "http://reviews:9080/ask"), "\n403: no policy allows it\n"},
+		{append(edge, "https://shop.example.com/"), "server (" + path + ":27: Gateway default/edge)"},
+		{append(edge, "https://shop.example.com/"), "rule hello ("},
+		{append(edge, "https://other.example.com/"), "no server of a Gateway is for it"},
+		{append(edge, "-port", "15443", "https://shop.example.com/"), "server (" + path + ":30: Gateway default/edge)"},
+	} {
+		status, stdout, stderr := mesh(t, append([]string{"explain", "-f", path}, tt.args...)...)
+		require.Equal(t, exitOK, status, stderr)
+		require.Contains(t, stdout, tt.says)
+	}
+}
+
 func TestExplainWritesJSON(t *testing.T) {
 	status, stdout, _ := mesh(t, "explain", "-f", explainFile(t), "-o", "json", "http://reviews.example.com/")
 	require.Equal(t, exitOK, status)
@@ -82,6 +150,8 @@ func TestExplainRefusesWhatItCannotUse(t *testing.T) {
 		{[]string{"-f", path, "GET", "http://a.com/", "more"}, exitUsage, "[METHOD] URL"},
 		{[]string{"-f", path, "http:///x"}, exitUsage, "no host"},
 		{[]string{"-f", path, "-o", "xml", "a.com"}, exitUsage, "-o xml"},
+		{[]string{"-f", path, "-mode", "sideways", "a.com"}, exitUsage, "-mode sideways"},
+		{[]string{"-f", path, "-mode", "gateway", "a.com"}, exitUnreadable, "no such Gateway"},
 		{[]string{"-f", path, "-H", "x", "a.com"}, exitUsage, "is not 'name: value'"},
 		{[]string{"-f", path, "-port", "70000", "a.com"}, exitUsage, "at most 65535"},
 		{[]string{"-f", bad, "a.com"}, exitUnreadable, "bad.yaml:1"},

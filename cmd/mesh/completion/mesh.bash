@@ -14,7 +14,7 @@ _mesh() {
     case ${COMP_WORDS[1]} in
         proxy) words="-f -listen -mode -port -namespace -labels -locality -gateway -app -cert -key -ca -access-log -access-log-format -admin -h" ;;
         analyze) words="-o -h" ;;
-        explain) words="-f -namespace -labels -locality -port -H -o -h" ;;
+        explain) words="-f -mode -namespace -labels -locality -gateway -identity -port -H -o -h" ;;
         completion) COMPREPLY=($(compgen -W "bash zsh fish" -- "$cur")); return ;;
     esac
     case $cur in

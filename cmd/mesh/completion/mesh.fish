@@ -10,6 +10,9 @@ complete -c mesh -n '__fish_seen_subcommand_from completion' -a 'bash zsh fish'
 complete -c mesh -n '__fish_seen_subcommand_from analyze' -F
 complete -c mesh -n '__fish_seen_subcommand_from analyze' -o o -x -a 'text json yaml' -d form
 complete -c mesh -n '__fish_seen_subcommand_from explain' -o o -x -a 'text json' -d form
+complete -c mesh -n '__fish_seen_subcommand_from explain' -o mode -x -a 'outbound inbound gateway' -d 'whose side'
+complete -c mesh -n '__fish_seen_subcommand_from explain' -o gateway -x -d 'the only Gateway'
+complete -c mesh -n '__fish_seen_subcommand_from explain' -o identity -x -d 'who calls'
 complete -c mesh -n '__fish_seen_subcommand_from explain' -o H -x -d 'header of the request'
 complete -c mesh -n '__fish_seen_subcommand_from proxy explain' -o f -r -F -d resources
 complete -c mesh -n '__fish_seen_subcommand_from proxy explain' -o port -x -d port

@@ -32,6 +32,8 @@ _mesh() {
             _arguments \
                 '*-f[resources]:path:_files' '-namespace[of the workload]:namespace:' \
                 '-labels[of the workload]:labels:' '-locality[of the workload]:locality:' \
+                '-mode[whose side]:mode:(outbound inbound gateway)' '-gateway[the only Gateway]:gateway:' \
+                '-identity[who calls]:identity:' \
                 '-port[service port]:port:' '*-H[header]:header:' '-o[form]:form:(text json)' \
                 '1:method or URL:(GET POST PUT DELETE)' '2:URL:' ;;
         completion) _arguments '1:shell:(bash zsh fish)' ;;
