@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"encoding/json"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -19,6 +20,7 @@ import (
 
 	"github.com/sidecarless/mesh"
 	"github.com/sidecarless/mesh/access"
+	"github.com/sidecarless/mesh/console"
 	"github.com/sidecarless/mesh/fault"
 	"github.com/sidecarless/mesh/lb"
 	"github.com/sidecarless/mesh/match"
@@ -82,7 +84,8 @@ func (p inProcess) RoundTrip(r *http.Request) (*http.Response, error) {
 }
 
 // A hundred thousand requests in eight lines, some repeated, some aborted by a fault,
-// some left by their callers: metrics and log say exactly what callers and server saw.
+// some left by their callers: metrics, log and console say exactly what callers and
+// server saw.
 // Over the wire there are fewer, since these take more time.
 func TestEveryRequestIsCountedOnce(t *testing.T) {
 	for name, requests := range map[string]int{"in process": 100_000, "over the wire": 2_000} {
@@ -119,7 +122,10 @@ func TestEveryRequestIsCountedOnce(t *testing.T) {
 			var lines bytes.Buffer
 			log, err := access.Envoy(&lines, "%RESPONSE_CODE% %RESPONSE_FLAGS% %UPSTREAM_REQUEST_ATTEMPT_COUNT%\n")
 			require.NoError(t, err)
-			client := mesh.Chain(access.Join(calling.Source, log).Transport, mesh.ErrorsAsResponses, aborts.Transport)(up)
+			page, err := console.New(console.Config{Upstreams: []*upstream.Upstream{up}})
+			require.NoError(t, err)
+			defer page.Close()
+			client := mesh.Chain(access.Join(calling.Source, page.Sink, log).Transport, mesh.ErrorsAsResponses, aborts.Transport)(up)
 
 			seen := map[string]int{}
 			var mu sync.Mutex
@@ -139,6 +145,7 @@ func TestEveryRequestIsCountedOnce(t *testing.T) {
 			if wire != nil {
 				wire.Close() // which waits for its handlers
 			}
+			shown := shownBy(t, page)
 			require.NoError(t, up.Close())
 
 			tenth := requests / 10
@@ -154,6 +161,9 @@ func TestEveryRequestIsCountedOnce(t *testing.T) {
 				logged[code]++
 			}
 			require.Equal(t, want, logged, "what the log says")
+
+			require.EqualValues(t, requests, shown["client"], "what the console shows")
+			require.EqualValues(t, app.seen.Load(), shown["endpoint"], "and of attempts")
 
 			require.EqualValues(t, 10*tenth, app.seen.Load()) // two for those retried, none for those aborted
 			require.EqualValues(t, app.seen.Load(), total(t, servers, "istio_requests_total"), "what the server's metrics say")
@@ -196,6 +206,27 @@ func call(t *testing.T, client http.RoundTripper, app *counting, n int) string {
 	defer res.Body.Close()
 	io.Copy(io.Discard, res.Body)
 	return strconv.Itoa(res.StatusCode)
+}
+
+// shownBy is how many requests a console shows at its nodes, by their kinds.
+func shownBy(t *testing.T, page *console.Console) map[string]int {
+	w := httptest.NewRecorder()
+	r := httptest.NewRequest(http.MethodGet, "http://localhost/?format=json", nil)
+	r.RemoteAddr = "127.0.0.1:1"
+	page.ServeHTTP(w, r)
+	require.Equal(t, http.StatusOK, w.Code, w.Body)
+	var graph struct {
+		Nodes []struct {
+			Kind  string
+			Total int
+		}
+	}
+	require.NoError(t, json.Unmarshal(w.Body.Bytes(), &graph))
+	shown := map[string]int{}
+	for _, n := range graph.Nodes {
+		shown[n.Kind] += n.Total
+	}
+	return shown
 }
 
 func byCode(t *testing.T, g prometheus.Gatherer) map[string]int {
