@@ -10,7 +10,7 @@ import (
 // benchmarks are all whose name the expression matches, in the order in which they
 // are printed: what is compared stands together.
 func benchmarks(only *regexp.Regexp) []benchmark {
-	all := slices.Concat(chains(), servers(), breakers(), routes(), picks(), grpcPicks(), splits())
+	all := slices.Concat(chains(), servers(), breakers(), routes(), fleets(), picks(), grpcPicks(), splits())
 	all = slices.DeleteFunc(all, func(b benchmark) bool { return !only.MatchString(b.name) })
 	slices.SortStableFunc(all, func(a, b benchmark) int {
 		return cmp.Or(
@@ -23,7 +23,7 @@ func benchmarks(only *regexp.Regexp) []benchmark {
 
 var kinds = []string{
 	"Chain", "ChainCancelable", "ChainPar", "RetryOnce", "Server", "Breaker", "BreakerPar", "Limiter", "LimiterPar",
-	"Route", "Pick", "PickPar", "Split", "Build",
+	"Route", "Istio", "Pick", "PickPar", "Split", "Build",
 }
 
 func kindOf(name string) string {

@@ -63,6 +63,7 @@ var allTargets = []target{
 	allocTarget("notimeout-allocs", "Chain/ours-full-no-timeout", 4, 3),
 	cpuTarget("full-vs-clone", "Chain/ours-full-no-timeout", "Chain/request-clone", 0.75, 0.5),
 	cpuTarget("istio-vs-hand", "Chain/ours-istio", "Chain/ours-full", 1.1, 1.0),
+	cpuTarget("istio-scale", "Istio/ours/n=10000", "Istio/ours/n=10", 1.3, 1.1),
 	cpuTarget("layer-match", "Chain/ours-match", "Chain/bare", 2.5, 0),
 	allocTarget("layer-match-allocs", "Chain/ours-match", 1, 0),
 	cpuTarget("layer-fault0", "Chain/ours-fault", "Chain/bare", 1.6, 0),
