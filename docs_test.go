@@ -118,8 +118,8 @@ func testsByPackage(t *testing.T) map[string][]string {
 
 // nested are the public packages of other modules.
 var nested = []string{
-	"config/istio", "config/smi", "config/gatewayapi", "config/analyze", "config/forward",
-	"jwt", "spiffe", "ratelimit",
+	"config/istio", "config/smi", "config/gatewayapi", "config/analyze", "config/forward", "config/requestauth",
+	"jwt", "spiffe", "ratelimit", "telemetry", "telemetry/metrics", "telemetry/otel", "telemetry/otel/spantext",
 }
 
 // Everybody finds in a package's comment what problem it solves, and in its

@@ -1,12 +1,18 @@
 // Package requestauth verifies tokens by the rules of Istio's RequestAuthentication
-// resources, for servers and gateways of package config/istio:
+// resources, for servers and gateways of package config/istio. It stands between that
+// package, which reads the resources, and package jwt, which verifies tokens, so that
+// programs without tokens need no library for them:
 //
 //	keys, err := jwt.NewKeys(jwt.KeysConfig{})
 //	...
 //	go keys.Run(ctx)
 //	server, err := istio.NewServer(config, istio.ServerConfig{Tokens: requestauth.Tokens(keys)})
 //
-// The keys are those of all rules, and stay when the resources change.
+// The keys are those of all rules, and stay when the resources change. A server whose
+// resources have such rules does not start without Tokens.
+//
+// A RequestAuthentication refuses bad tokens, and lets requests without any pass. That
+// there has to be one says an AuthorizationPolicy, with requestPrincipals.
 package requestauth
 
 import (

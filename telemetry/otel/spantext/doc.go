@@ -12,4 +12,6 @@
 //	    internal mesh reviews 200 cluster=reviews subset=v2 12ms
 //	      client GET 503 endpoint=10.0.0.9:9080 error 3ms
 //	      client GET 200 endpoint=10.0.0.7:9080 8ms
+//
+// A trace is kept in memory until it is written: spantext is not for production.
 package spantext
