@@ -71,6 +71,8 @@ func TestProxiesThatDoNotStart(t *testing.T) {
 	}{
 		{"no file", []string{"-f", "/no/such/file"}, "/no/such/file"},
 		{"bad resources", []string{"-f", file(t, "bad.yaml", "kind: VirtualService\napiVersion: networking.istio.io/v1\nmetadata: {name: x}\nspec: {hosts: [a], htp: []}\n")}, "htp"},
+		{"splits, which are another client's", []string{"-f", file(t, "split.yaml", "apiVersion: split.smi-spec.io/v1alpha2\nkind: TrafficSplit\nmetadata: {name: x}\nspec: {service: a, backends: [{service: b, weight: 1}]}\n")}, "TrafficSplit default/x: is skipped: package config/smi carries it out"},
+		{"routes, which are another client's", []string{"-f", file(t, "route.yaml", "apiVersion: gateway.networking.k8s.io/v1\nkind: HTTPRoute\nmetadata: {name: x}\nspec: {}\n")}, "package config/gatewayapi carries it out"},
 		{"an address that is none", []string{"-f", good, "-listen", "nowhere"}, "nowhere"},
 		{"a format that is none", []string{"-f", good, "-access-log", "-", "-access-log-format", "%NO%"}, "%NO%"},
 		{"a log that cannot be", []string{"-f", good, "-access-log", "/no/such/folder/log"}, "/no/such/folder/log"},

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -121,6 +122,9 @@ func (p *proxyFlags) serve(ctx context.Context, begin makeSide, stderr io.Writer
 	if err != nil {
 		return err
 	}
+	if err := heed(config, logger); err != nil {
+		return err
+	}
 	shown, err := p.newAdmin(config)
 	if err != nil {
 		return err
@@ -187,6 +191,24 @@ func (p *proxyFlags) serve(ctx context.Context, begin makeSide, stderr io.Writer
 	case <-time.After(lastLines):
 	}
 	return nil
+}
+
+// heed tells warnings. Documents of which none is read are an error: who gives them
+// to a proxy means that it does something.
+func heed(config *istio.Config, logger *slog.Logger) error {
+	var skipped []error
+	for f := range config.Findings() {
+		if f.Level == istio.Warning {
+			logger.Warn(f.Error())
+		}
+		if f.Code == istio.CodeSkipped {
+			skipped = append(skipped, f)
+		}
+	}
+	for range config.Resources() {
+		return nil
+	}
+	return errors.Join(skipped...)
 }
 
 // counted is a handler whose requests can be waited for.

@@ -130,6 +130,12 @@ func kindFor(apiVersion, name string) (k kind, reason string, level Level) {
 	case known && group == "" && isIstioGroup(k.group):
 		return kind{}, "apiVersion: this kind is of the group " + groupName(k.group) + "; write " + k.group + "/" + k.versions[0], Error
 	}
+	switch { // what others of our packages carry out is better not overlooked
+	case strings.HasPrefix(group, "gateway.networking."):
+		return kind{}, "is skipped: package config/gatewayapi carries it out, with a client or a gateway of its own", Warning
+	case strings.HasSuffix(group, ".smi-spec.io"):
+		return kind{}, "is skipped: package config/smi carries it out, with a client of its own", Warning
+	}
 	return kind{}, "is skipped: this kind is not read", Info
 }
 
