@@ -62,8 +62,8 @@ type ClientConfig struct {
 	Explain func(*http.Request) bool
 
 	// Unknown sends requests to hosts that no resource names. Nil refuses them with
-	// 502, as does a mesh whose outboundTrafficPolicy is REGISTRY_ONLY: a process
-	// has no original address to pass them on to.
+	// 503, since a process has no original address to pass them on to. A mesh whose
+	// outboundTrafficPolicy is REGISTRY_ONLY refuses them with 502 in any case.
 	Unknown http.RoundTripper
 
 	// ProxyHeaders does to headers what a sidecar does on its own: it adds

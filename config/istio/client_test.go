@@ -103,6 +103,7 @@ kind: ServiceEntry
 metadata: {name: reviews, namespace: shop}
 spec:
   hosts: [reviews.shop.svc.cluster.local]
+  location: MESH_INTERNAL
   ports: [{number: 80, name: http, protocol: HTTP}]
   resolution: STATIC
   endpoints: [{address: 10.0.0.1}]

@@ -142,7 +142,7 @@ var carriedOut = map[string]string{
 	"ConnectionPoolSettings.HTTPSettings":                        "http1MaxPendingRequests http2MaxRequests maxRequestsPerConnection maxRetries idleTimeout h2UpgradePolicy maxConcurrentStreams http2KeepAlive",
 	"ConnectionPoolSettings.HTTPSettings.ConnectionKeepalive":    "interval timeout",
 	"OutlierDetection":                                           "consecutiveErrors splitExternalLocalOriginErrors consecutiveLocalOriginFailures consecutiveGatewayErrors consecutive5xxErrors interval baseEjectionTime maxEjectionPercent minHealthPercent",
-	"ClientTLSSettings":                                          "mode clientCertificate privateKey caCertificates subjectAltNames sni insecureSkipVerify",
+	"ClientTLSSettings":                                          "mode clientCertificate privateKey caCertificates subjectAltNames sni insecureSkipVerify caCrl",
 	"ServiceEntry":                                               "addresses ports location endpoints workloadSelector exportTo subjectAltNames",
 	"ServicePort":                                                "number protocol name targetPort",
 	"WorkloadEntry":                                              "ports labels locality weight serviceAccount",
