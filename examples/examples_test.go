@@ -73,10 +73,12 @@ var examples = map[string][]string{
 		`by a foreign root +refused\n`, `plain text +refused\n`, `by the old root +refused\n`,
 	},
 	"observability": {
+		`console of productpage-v1: http://127\.0\.0\.1:\d+/\n`,
 		`"GET /productpage HTTP/1\.1" 5\d\d - via_upstream `,
 		`(?s)istio-ingressgateway at .*istio_requests_total +[1-9]\d*  .*destination_workload="productpage-v1" reporter="source"`,
 		`(?s)ratings-v1 at .*connection_security_policy="mutual_tls" .*reporter="destination"`,
 		`envoy_cluster_upstream_rq_retry +[1-9]`,
+		`(?s)productpage-v1 at /decisions:.*try 1 .* 503 .*then again: .*try 2 `,
 	},
 	"primitives-only": {
 		`retry +200 after 3 attempts\n`,

@@ -1,18 +1,17 @@
 // Command observability runs three hops of a mesh, sends them traffic, and shows what
-// operators see of it: Istio's metrics on both sides, Envoy's of the clusters, and log
-// lines as sidecars write them.
+// operators see of it: Istio's metrics on both sides, Envoy's of the clusters, log lines
+// as sidecars write them, and consoles that tell of single requests.
 package main
 
 import (
-	"bufio"
 	"context"
 	"flag"
 	"fmt"
 	"log"
-	"net/http"
 	"os"
 	"os/signal"
 	"regexp"
+	"strings"
 	"time"
 
 	"github.com/sidecarless/mesh/access"
@@ -52,7 +51,10 @@ func run(ctx context.Context, span time.Duration, targets string, mutual bool) e
 			return err
 		}
 	}
-	fmt.Println("log lines of the gateway and of productpage:")
+	for _, hop := range demo.Hops() {
+		fmt.Printf("console of %s: http://%s/\n", hop.Name, hop.Stats)
+	}
+	fmt.Println("\nlog lines of the gateway and of productpage:")
 	sent, err := load(ctx, demo, span)
 	if err != nil {
 		return err
@@ -86,27 +88,30 @@ func load(ctx context.Context, demo *bookinfo.Demo, span time.Duration) (sent in
 	}
 }
 
-// interesting are a few of all metrics, and of their labels.
+// What is printed of all that there is: a few metrics, a few of their labels, and a
+// request that was repeated.
 var (
 	interesting = regexp.MustCompile(`^(istio_requests_total|envoy_cluster_upstream_(rq_total|rq_retry|rq_retry_success|cx_total))\{`)
 	labels      = regexp.MustCompile(`(reporter|source_workload|destination_workload|response_code|connection_security_policy|cluster_name)="[^"]*"`)
+	repeated    = regexp.MustCompile(`(?m)^\d.*\n(  .*\n){0,2}  try 1 .* then again: .*\n(  .*\n)+`)
 )
 
-// show prints what Prometheus would read.
+// show prints what Prometheus would read, and what a person would.
 func show(hop *bookinfo.Hop) error {
-	res, err := http.Get("http://" + hop.Stats + "/stats/prometheus")
+	text, err := hop.Page("/stats/prometheus")
 	if err != nil {
 		return err
 	}
-	defer res.Body.Close()
 	fmt.Printf("\n%s at /stats/prometheus:\n", hop.Name)
-	for lines := bufio.NewScanner(res.Body); lines.Scan(); {
-		name := interesting.FindStringSubmatch(lines.Text())
-		if name == nil {
-			continue
+	for line := range strings.Lines(text) {
+		if name := interesting.FindStringSubmatch(line); name != nil {
+			value := line[strings.LastIndexByte(line, ' ')+1:]
+			fmt.Printf("  %-38s %6s  %v\n", name[1], strings.TrimSpace(value), labels.FindAllString(line, -1))
 		}
-		value := regexp.MustCompile(`[^ ]+$`).FindString(lines.Text())
-		fmt.Printf("  %-38s %6s  %v\n", name[1], value, labels.FindAllString(lines.Text(), -1))
 	}
-	return nil
+	text, err = hop.Page("/decisions")
+	if story := repeated.FindString(text); story != "" {
+		fmt.Printf("\n%s at /decisions:\n%s", hop.Name, story)
+	}
+	return err
 }

@@ -1,6 +1,6 @@
 // Package bookinfo is a mesh of three hops in one process, to look at: a gateway, a
 // page behind it, and a service that the page asks. They talk over loopback, as
-// processes of their own would, and each has metrics of its own.
+// processes of their own would, and each has metrics and a console of its own.
 package bookinfo
 
 import (
@@ -21,6 +21,7 @@ import (
 
 	"github.com/sidecarless/mesh/access"
 	"github.com/sidecarless/mesh/config/istio"
+	"github.com/sidecarless/mesh/console"
 	"github.com/sidecarless/mesh/mtls"
 	"github.com/sidecarless/mesh/telemetry"
 	"github.com/sidecarless/mesh/telemetry/metrics"
@@ -41,7 +42,7 @@ const Host = "bookinfo.example.com"
 type Options struct {
 	// MutualTLS lets the hops know each other by their certificates, but for one port.
 	MutualTLS bool
-	// Sinks are told of the requests that each hop sends, by its name: a console's, say.
+	// Sinks are told of the requests that each hop sends, by its name: a log's, say.
 	Sinks func(hop string) []access.Sink
 }
 
@@ -60,7 +61,7 @@ type Demo struct {
 type Hop struct {
 	Name  string
 	Addr  string         // where it listens for requests
-	Admin *http.ServeMux // what it shows to operators: /stats/prometheus
+	Admin *http.ServeMux // what it shows to operators: /stats/prometheus, and a console on all other paths
 	Stats string         // the address of Admin
 
 	// Upstreams are the destinations of a hop that calls others; nil otherwise.
@@ -68,6 +69,7 @@ type Hop struct {
 
 	metrics *metrics.Metrics
 	names   *telemetry.Exchange
+	page    *console.Console
 }
 
 // Start starts the hops.
@@ -132,7 +134,7 @@ func (d *Demo) productpage() (*Hop, error) {
 		return nil, err
 	}
 	d.closers = append(d.closers, client.Close)
-	h.watch(client.Upstreams())
+	h.watch(client.Upstreams(), client.Console())
 	ratings := &http.Client{Transport: client}
 	return h, d.server(h, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		from := "http://ratings:9080/ratings/1"
@@ -178,7 +180,7 @@ func (d *Demo) gateway() (*Hop, error) {
 		return nil, err
 	}
 	d.closers = append(d.closers, gateway.Close)
-	h.watch(gateway.Upstreams())
+	h.watch(gateway.Upstreams(), gateway.Console())
 	h.Addr, err = d.listen(gateway, func(l net.Listener) net.Listener { return l })
 	return h, err
 }
@@ -197,19 +199,33 @@ func (d *Demo) hop(name, namespace, service string) (*Hop, error) {
 		return nil, err
 	}
 	h := &Hop{Name: name, Admin: http.NewServeMux(), metrics: m, names: telemetry.NewExchange(telemetry.WithDefaults(w))}
-	h.Admin.Handle("/stats/prometheus", promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
+	text := promhttp.HandlerFor(registry, promhttp.HandlerOpts{})
+	if h.page, err = console.New(console.Config{Title: name, Metrics: text}); err != nil {
+		return nil, err
+	}
+	d.closers = append(d.closers, func() error { h.page.Close(); return nil })
+	h.Admin.Handle("/stats/prometheus", text)
+	h.Admin.Handle("/", h.page)
 	h.Stats, err = d.listen(h.Admin, func(l net.Listener) net.Listener { return l })
 	return h, err
 }
 
-func (h *Hop) watch(all iter.Seq[*upstream.Upstream]) {
+// watch shows the destinations of a hop that calls others.
+func (h *Hop) watch(all iter.Seq[*upstream.Upstream], source console.Source) {
 	h.Upstreams = all
 	h.metrics.Watch(all)
+	h.page.Add(source)
+}
+
+// Page is a page of what the hop shows to operators, as text: /decisions, say.
+func (h *Hop) Page(path string) (string, error) {
+	_, text, err := get(context.Background(), http.DefaultClient, "http://"+h.Stats+path, "")
+	return text, err
 }
 
 // sinks are told of what a hop sends.
 func (d *Demo) sinks(h *Hop) []access.Sink {
-	sinks := []access.Sink{h.metrics.Source}
+	sinks := []access.Sink{h.metrics.Source, h.page.Sink}
 	if d.options.Sinks != nil {
 		sinks = append(sinks, d.options.Sinks(h.Name)...)
 	}
@@ -219,9 +235,13 @@ func (d *Demo) sinks(h *Hop) []access.Sink {
 // server lets in requests to a pod as the resources say.
 func (d *Demo) server(h *Hop, app http.Handler, pods ...string) error {
 	service, _, _ := strings.Cut(h.Name, "-")
+	sinks := []access.Sink{h.metrics.Destination}
+	if h.Upstreams == nil { // the console of a hop that sends no requests shows those that it gets
+		sinks = append(sinks, h.page.Sink)
+	}
 	server, err := istio.NewServer(d.config, istio.ServerConfig{
 		Workload: istio.Workload{Namespace: "default", Labels: map[string]string{"app": service, "version": "v1"}},
-		Identity: d.identities[service], Sinks: []access.Sink{h.metrics.Destination},
+		Identity: d.identities[service], Sinks: sinks,
 	})
 	if err != nil {
 		return err
