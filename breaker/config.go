@@ -149,8 +149,7 @@ func (t *Trip) check(l *check.List) {
 }
 
 func (c *Config) check() error {
-	var l check.List
-	l.Prefix = "breaker"
+	l := check.List{Prefix: "breaker"}
 	c.Trip.check(&l)
 	c.Limits.check(&l, "Limits.")
 	c.Adaptive.check(&l)

@@ -59,7 +59,7 @@ func NewLimits(c LimitsConfig) (*Limits, error) {
 
 // Update takes over other limits. What is open already stays.
 func (l *Limits) Update(c LimitsConfig) error {
-	var problems check.List
+	problems := check.List{Prefix: "breaker"}
 	if c.check(&problems, ""); problems.Err() != nil {
 		return problems.Err()
 	}

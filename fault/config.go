@@ -100,7 +100,7 @@ type plan struct {
 }
 
 func compile(c Config) (*plan, error) {
-	var l check.List
+	l := check.List{Prefix: "fault"}
 	p := &plan{Config: c}
 
 	l.Share("Delay.Share", c.Delay.Share)

@@ -18,34 +18,34 @@ func TestEverythingWrongWithAConfigIsReportedAtOnce(t *testing.T) {
 	}{
 		"a share of nothing": {
 			Config{Delay: Delay{Share: 1}, Abort: Abort{Share: 1}, Drip: Drip{Share: 1}},
-			[]string{"Delay", "Abort", "Drip"},
+			[]string{"fault.Delay", "fault.Abort", "fault.Drip"},
 		},
 		"what would happen to nobody": {
 			Config{Delay: Delay{For: time.Second}, Abort: Abort{Status: 503}, Drip: Drip{Rate: 1}, Cut: Cut{After: 1}},
-			[]string{"Delay.Share", "Abort.Share", "Drip.Share", "Cut.Share"},
+			[]string{"fault.Delay.Share", "fault.Abort.Share", "fault.Drip.Share", "fault.Cut.Share"},
 		},
 		"shares above all": {
 			Config{
 				Delay: Delay{Share: mesh.Percent(101), For: 1}, Abort: Abort{Share: mesh.Percent(-1), Reset: true},
 				Drip: Drip{Share: mesh.Always + 1, Rate: 1}, Cut: Cut{Share: mesh.Always + 1},
 			},
-			[]string{"Delay.Share", "Abort.Share", "Drip.Share", "Cut.Share"},
+			[]string{"fault.Delay.Share", "fault.Abort.Share", "fault.Drip.Share", "fault.Cut.Share"},
 		},
 		"negative values": {
 			Config{Delay: Delay{Share: 1, For: -1}, Drip: Drip{Share: 1, Rate: -1}, Cut: Cut{Share: 1, After: -1}, Abort: Abort{Share: 1, GRPC: -1}},
-			[]string{"Delay.For", "Drip.Rate", "Cut.After", "Abort.GRPC"},
+			[]string{"fault.Delay.For", "fault.Drip.Rate", "fault.Cut.After", "fault.Abort.GRPC"},
 		},
-		"a status that is none":      {Config{Abort: Abort{Share: 1, Status: 199}}, []string{"Abort.Status"}},
-		"a status beyond all":        {Config{Abort: Abort{Share: 1, Status: 600}}, []string{"Abort.Status"}},
-		"a reset with a status":      {Config{Abort: Abort{Share: 1, Status: 503, Reset: true}}, []string{"Abort.Reset"}},
-		"two ways to say how long":   {Config{Delay: Delay{Share: 1, For: 1, Spread: Exponential(1)}}, []string{"Delay.Spread"}},
-		"a uniform spread backwards": {Config{Delay: Delay{Share: 1, Spread: Uniform(2, 1)}}, []string{"Delay.Spread"}},
-		"an empty histogram":         {Config{Delay: Delay{Share: 1, Spread: Histogram()}}, []string{"Delay.Spread"}},
-		"bars out of order":          {Config{Delay: Delay{Share: 1, Spread: Histogram(Bar{2, 1}, Bar{1, 1})}}, []string{"Delay.Spread"}},
-		"a bad description":          {Config{When: match.Request{Path: match.Regex("(")}}, []string{"When.Path"}},
+		"a status that is none":      {Config{Abort: Abort{Share: 1, Status: 199}}, []string{"fault.Abort.Status"}},
+		"a status beyond all":        {Config{Abort: Abort{Share: 1, Status: 600}}, []string{"fault.Abort.Status"}},
+		"a reset with a status":      {Config{Abort: Abort{Share: 1, Status: 503, Reset: true}}, []string{"fault.Abort.Reset"}},
+		"two ways to say how long":   {Config{Delay: Delay{Share: 1, For: 1, Spread: Exponential(1)}}, []string{"fault.Delay.Spread"}},
+		"a uniform spread backwards": {Config{Delay: Delay{Share: 1, Spread: Uniform(2, 1)}}, []string{"fault.Delay.Spread"}},
+		"an empty histogram":         {Config{Delay: Delay{Share: 1, Spread: Histogram()}}, []string{"fault.Delay.Spread"}},
+		"bars out of order":          {Config{Delay: Delay{Share: 1, Spread: Histogram(Bar{2, 1}, Bar{1, 1})}}, []string{"fault.Delay.Spread"}},
+		"a bad description":          {Config{When: match.Request{Path: match.Regex("(")}}, []string{"fault.When.Path"}},
 		"fixed and asked for": {
 			Config{Abort: Abort{Share: 1, Status: 503}, Asked: Asked{Abort: 1, MaxDelay: -1}},
-			[]string{"Asked.MaxDelay", "Asked.Abort"},
+			[]string{"fault.Asked.MaxDelay", "fault.Asked.Abort"},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -51,6 +51,6 @@ func ExampleNew_mistake() {
 		fmt.Println(p)
 	}
 	// Output:
-	// Delay: has a share and nothing that happens: For or Spread is missing
-	// Abort.Share: is missing: it would happen to no request
+	// fault.Delay: has a share and nothing that happens: For or Spread is missing
+	// fault.Abort.Share: is missing: it would happen to no request
 }

@@ -222,11 +222,11 @@ func TestAllThatIsWrongIsReportedAtOnce(t *testing.T) {
 		fields = append(fields, p.Field)
 	}
 	require.Equal(t, []string{
-		"Hash[1]", "Algorithm.Choices", "Hash", "Placement[0]", "Placement[1].Size", "Placement[1].Client",
-		"Placement[2].Failover[0].From", "Placement[2].Failover[0].To", "Placement[2].Failover[0]", "Placement[2].By[0]",
-		"Placement[3].Rules[0].From", "Placement[3].Rules[0].To", "Placement[3].Rules[0].To",
-		"Warmup.For", "Warmup.Aggression", "Panic", "NoPanic",
-		"Endpoints[0].Addr", "Endpoints[2].Weight", "Endpoints[3].Addr",
+		"lb.Hash[1]", "lb.Algorithm.Choices", "lb.Hash", "lb.Placement[0]", "lb.Placement[1].Size", "lb.Placement[1].Client",
+		"lb.Placement[2].Failover[0].From", "lb.Placement[2].Failover[0].To", "lb.Placement[2].Failover[0]", "lb.Placement[2].By[0]",
+		"lb.Placement[3].Rules[0].From", "lb.Placement[3].Rules[0].To", "lb.Placement[3].Rules[0].To",
+		"lb.Warmup.For", "lb.Warmup.Aggression", "lb.Panic", "lb.NoPanic",
+		"lb.Endpoints[0].Addr", "lb.Endpoints[2].Weight", "lb.Endpoints[3].Addr",
 	}, fields)
 
 	_, err = New(Config{Algorithm: Random{}, Warmup: Warmup{For: 1}, LocalityWeighted: true, Endpoints: []Endpoint{

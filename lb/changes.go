@@ -150,7 +150,7 @@ func (b *Balancer) install(c *change) error {
 		if !same && s.set != nil {
 			s.set.restore(said, s.conf.warmup)
 		}
-		var l check.List
+		l := check.List{Prefix: "lb"}
 		l.Include("Algorithm", err)
 		return l.Err()
 	}

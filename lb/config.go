@@ -115,7 +115,7 @@ func (c *Config) compile() (*compiled, error) {
 		k.observers = append([]Observer{o}, k.observers...)
 	}
 	k.clocked = clocked(k.observers)
-	var l check.List
+	l := check.List{Prefix: "lb"}
 	k.timed = k.warmup != nil || !timeless(k.algorithm)
 	if len(c.Hash) > 0 {
 		hasher, err := NewHasher(c.Hash...)
@@ -169,7 +169,7 @@ func checkEndpoints(endpoints []Endpoint, weighted bool) error {
 		sum      uint64
 		locality uint32
 	}
-	var l check.List
+	l := check.List{Prefix: "lb"}
 	seen := make(map[string]int, len(endpoints))
 	places := make(map[place]weights)
 	for i := range endpoints {

@@ -316,18 +316,18 @@ func TestRefusedSizesAreReported(t *testing.T) {
 	}{
 		{RingHash{}, nil},
 		{RingHash{MinSize: maxRingSize, MaxSize: maxRingSize}, nil},
-		{RingHash{MinSize: maxRingSize + 1}, []string{"MinSize", "MinSize"}},
-		{RingHash{MinSize: -1, MaxSize: maxRingSize + 1}, []string{"MinSize", "MaxSize"}},
-		{RingHash{MinSize: 2000, MaxSize: 1999}, []string{"MinSize"}},
-		{RingHash{MaxSize: 1000}, []string{"MinSize"}},
-		{RingHash{BalanceFactor: 99}, []string{"BalanceFactor"}},
+		{RingHash{MinSize: maxRingSize + 1}, []string{"lb.MinSize", "lb.MinSize"}},
+		{RingHash{MinSize: -1, MaxSize: maxRingSize + 1}, []string{"lb.MinSize", "lb.MaxSize"}},
+		{RingHash{MinSize: 2000, MaxSize: 1999}, []string{"lb.MinSize"}},
+		{RingHash{MaxSize: 1000}, []string{"lb.MinSize"}},
+		{RingHash{BalanceFactor: 99}, []string{"lb.BalanceFactor"}},
 		{Maglev{}, nil},
 		{Maglev{TableSize: 5000011}, nil},
 		{Maglev{TableSize: 2}, nil},
-		{Maglev{TableSize: 1}, []string{"TableSize"}},
-		{Maglev{TableSize: 65536}, []string{"TableSize"}},
-		{Maglev{TableSize: -7}, []string{"TableSize"}},
-		{Maglev{TableSize: 5000077, BalanceFactor: -1}, []string{"TableSize", "BalanceFactor"}},
+		{Maglev{TableSize: 1}, []string{"lb.TableSize"}},
+		{Maglev{TableSize: 65536}, []string{"lb.TableSize"}},
+		{Maglev{TableSize: -7}, []string{"lb.TableSize"}},
+		{Maglev{TableSize: 5000077, BalanceFactor: -1}, []string{"lb.TableSize", "lb.BalanceFactor"}},
 	} {
 		err := c.algorithm.Validate()
 		var fields []string

@@ -81,9 +81,9 @@ func (d Distribution) place(endpoints []Endpoint) []Endpoint {
 
 // Validate reports all that is wrong with the rules.
 func (d Distribute) Validate() error {
-	var l check.List
+	l := check.List{Prefix: "lb"}
 	for i, rule := range d.Rules {
-		sub := check.List{Prefix: index("Rules", i)}
+		var sub check.List
 		checkPattern(&sub, "From", rule.From)
 		total := uint64(0)
 		for _, pattern := range slices.Sorted(maps.Keys(rule.To)) {
@@ -93,7 +93,7 @@ func (d Distribute) Validate() error {
 		if total == 0 {
 			sub.Add("To", nil, "must give some locality a weight")
 		}
-		l.Include("", sub.Err())
+		l.Include(index("Rules", i), sub.Err())
 	}
 	return l.Err()
 }

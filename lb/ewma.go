@@ -34,7 +34,7 @@ func (a PeakEWMA) Picker(hosts []*Host) (Picker, error) {
 
 // Validate reports all that is wrong with the settings.
 func (a PeakEWMA) Validate() error {
-	var l check.List
+	l := check.List{Prefix: "lb"}
 	l.NotNegative("Decay", a.Decay)
 	l.NotNegative("Seed", a.Seed)
 	return l.Err()

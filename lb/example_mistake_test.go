@@ -14,5 +14,5 @@ func ExampleNew_mistake() {
 		Hash:      []lb.HashSource{{Key: match.HeaderKey("User")}},
 	})
 	fmt.Println(err)
-	// Output: Hash: goes with a Consistent algorithm only, such as RingHash or Maglev
+	// Output: lb.Hash: goes with a Consistent algorithm only, such as RingHash or Maglev
 }

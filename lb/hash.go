@@ -5,7 +5,6 @@ import (
 	"net/http"
 	"net/netip"
 	"net/textproto"
-	"strconv"
 	"strings"
 
 	"github.com/cespare/xxhash/v2"
@@ -68,11 +67,11 @@ type hashReader interface {
 // values of several are combined.
 func NewHasher(sources ...HashSource) (*Hasher, error) {
 	h := &Hasher{sources: make([]hashSource, len(sources))}
-	var problems check.List
+	problems := check.List{Prefix: "lb"}
 	for i, s := range sources {
-		l := check.List{Prefix: "[" + strconv.Itoa(i) + "]"}
+		var l check.List
 		h.sources[i] = hashSource{s.compile(&l), s.Terminal}
-		problems.Include("", l.Err())
+		problems.Include(index("", i), l.Err())
 	}
 	if err := problems.Err(); err != nil {
 		return nil, err

@@ -276,9 +276,9 @@ func TestNewHasherReportsEveryProblem(t *testing.T) {
 		fields = append(fields, p.Field)
 	}
 	require.Equal(t, []string{
-		"[0]", "[1]", "[2].Header", "[2].Rewrite.Regex", "[3].Rewrite.Substitute", "[4].Rewrite.Substitute",
-		"[5].Rewrite.Regex", "[6].Rewrite", "[6].Forwarded",
-		"[7].Cookie.Name", "[7].Cookie.MaxAge", "[7].Cookie.Path", "[7].Cookie.Attributes[0].Name", "[7].Cookie.Attributes[1].Value",
+		"lb[0]", "lb[1]", "lb[2].Header", "lb[2].Rewrite.Regex", "lb[3].Rewrite.Substitute", "lb[4].Rewrite.Substitute",
+		"lb[5].Rewrite.Regex", "lb[6].Rewrite", "lb[6].Forwarded",
+		"lb[7].Cookie.Name", "lb[7].Cookie.MaxAge", "lb[7].Cookie.Path", "lb[7].Cookie.Attributes[0].Name", "lb[7].Cookie.Attributes[1].Value",
 	}, fields)
 }
 

@@ -32,7 +32,7 @@ func (a LeastRequest) Picker(hosts []*Host) (Picker, error) {
 
 // Validate reports all that is wrong with the settings.
 func (a LeastRequest) Validate() error {
-	var l check.List
+	l := check.List{Prefix: "lb"}
 	if a.Choices < 0 || a.Choices == 1 {
 		l.Add("Choices", a.Choices, "must be at least 2, or zero for 2")
 	}

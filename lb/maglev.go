@@ -31,7 +31,7 @@ const (
 
 // Validate reports all that is wrong with the settings.
 func (a Maglev) Validate() error {
-	var l check.List
+	l := check.List{Prefix: "lb"}
 	switch n := a.TableSize; {
 	case n < 0 || n > maxTableSize:
 		l.Add("TableSize", n, "must be a prime up to %d", maxTableSize)

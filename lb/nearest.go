@@ -137,7 +137,7 @@ func labelOf(labels map[string]string, l Locality, label string) string {
 
 // Validate reports all that is wrong with the rules.
 func (n Nearest) Validate() error {
-	var l check.List
+	l := check.List{Prefix: "lb"}
 	for i, f := range n.Failover {
 		for _, region := range []struct{ field, name string }{{"From", f.From}, {"To", f.To}} {
 			if region.name == "" || strings.ContainsAny(region.name, "/*") {

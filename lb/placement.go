@@ -60,7 +60,7 @@ func (s Subset) Place(endpoints []Endpoint) []Endpoint {
 
 // Validate reports what is wrong with the settings.
 func (s Subset) Validate() error {
-	var l check.List
+	l := check.List{Prefix: "lb"}
 	if s.Size < 1 {
 		l.Add("Size", s.Size, "must be at least 1")
 	}

@@ -36,7 +36,7 @@ const (
 
 // Validate reports all that is wrong with the settings.
 func (a RingHash) Validate() error {
-	var l check.List
+	l := check.List{Prefix: "lb"}
 	for _, size := range []struct {
 		field string
 		n     int

@@ -19,15 +19,15 @@ func PerIdentity(r *http.Request) (string, bool) {
 // "/users/{*}/orders" (see [match.Template]): the first one that fits is the key.
 // A path that fits none has no key.
 func PerPath(templates ...string) (match.Key, error) {
-	var l check.List
+	l := check.List{Prefix: "limit"}
 	values := make([]match.Value, len(templates))
 	for i, t := range templates {
 		values[i] = match.Template(t)
 	}
 	_, err := match.NewStrings(values...)
-	l.Include("templates", err)
+	l.Include("", err)
 	if len(templates) == 0 {
-		l.Add("templates", nil, "are missing")
+		l.Add("", nil, "templates are missing")
 	}
 	if err := l.Err(); err != nil {
 		return nil, err

@@ -221,7 +221,7 @@ func TestThePathTemplateThatFitsIsAKey(t *testing.T) {
 		require.Equal(t, want != "", ok, path)
 	}
 	_, err = limit.PerPath("/a", "users")
-	require.ErrorContains(t, err, "templates[1]")
+	require.ErrorContains(t, err, "limit[1]")
 	_, err = limit.PerPath()
 	require.ErrorContains(t, err, "templates")
 }

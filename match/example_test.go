@@ -36,9 +36,9 @@ func ExampleNew_mistake() {
 		fmt.Printf("%s: %s\n", p.Field, p.Reason)
 	}
 	// Output:
-	// Path: a segment of a template is text, {*} or {**}
-	// Headers[0].Name: is no name of a header
-	// Headers[0].Value: missing closing ): "(beta"
+	// match.Path: a segment of a template is text, {*} or {**}
+	// match.Headers[0].Name: is no name of a header
+	// match.Headers[0].Value: missing closing ): "(beta"
 }
 
 // Prefix compares bytes, as Istio's prefix does. Segments compares whole segments

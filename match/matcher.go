@@ -14,16 +14,19 @@ type Matcher struct {
 }
 
 // New compiles descriptions of which one must hold. Without any the Matcher
-// accepts every request. The fields of problems are such as "Path" or
-// "Headers[1].Value", with "[2]." before them for the third of several.
+// accepts every request. The fields of problems are such as "match.Path" or
+// "match.Headers[1].Value", and "match[2].Path" for the third of several.
 func New(anyOf ...Request) (*Matcher, error) {
-	var l check.List
+	l := check.List{Prefix: "match"}
 	m := &Matcher{anyOf: make([][]condition, len(anyOf))}
 	for i := range anyOf {
+		var one check.List
+		m.anyOf[i] = compileRequest(&anyOf[i], &one)
+		at := ""
 		if len(anyOf) > 1 {
-			l.Prefix = "[" + strconv.Itoa(i) + "]"
+			at = "[" + strconv.Itoa(i) + "]"
 		}
-		m.anyOf[i] = compileRequest(&anyOf[i], &l)
+		l.Include(at, one.Err())
 	}
 	if err := l.Err(); err != nil {
 		return nil, err
@@ -77,7 +80,7 @@ type Strings struct {
 
 // NewStrings compiles values. Without any, no string is accepted.
 func NewStrings(anyOf ...Value) (*Strings, error) {
-	var l check.List
+	l := check.List{Prefix: "match"}
 	s := &Strings{anyOf: make([]test, len(anyOf))}
 	for i, v := range anyOf {
 		var reason string

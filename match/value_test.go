@@ -113,7 +113,7 @@ func TestAllProblemsAreReportedAtOnce(t *testing.T) {
 	for p := range mesh.Problems(err) {
 		fields = append(fields, p.Field)
 	}
-	require.Equal(t, []string{"Path", "Headers[0].Name", "Headers[0].Value"}, fields)
+	require.Equal(t, []string{"match.Path", "match.Headers[0].Name", "match.Headers[0].Value"}, fields)
 
 	_, err = match.NewStrings(match.Exact("a"), match.Regex("["))
 	require.ErrorContains(t, err, "[1]: missing closing ]")

@@ -87,7 +87,7 @@ type plan struct {
 }
 
 func compile(c Config) (*plan, error) {
-	var l check.List
+	l := check.List{Prefix: "mirror"}
 	p := &plan{Config: c, name: c.Name}
 	if c.To == nil {
 		l.Add("To", nil, "is missing: there is nothing that sends the copies")

@@ -73,7 +73,7 @@ func TestEverythingWrongWithAConfigIsReportedAtOnce(t *testing.T) {
 	for p := range mesh.Problems(err) {
 		fields = append(fields, p.Field)
 	}
-	require.Equal(t, []string{"To", "Server", "Share", "Timeout", "MaxCopies", "Compare.Sample", "Compare.MaxBody", "Compare.Ignore"}, fields)
+	require.Equal(t, []string{"mirror.To", "mirror.Server", "mirror.Share", "mirror.Timeout", "mirror.MaxCopies", "mirror.Compare.Sample", "mirror.Compare.MaxBody", "mirror.Compare.Ignore"}, fields)
 
 	for _, server := range []string{"://", "ftp://x", "http://", "http://x/path", "http://x?q", "http://u@x"} {
 		_, err := New(Config{To: meshtest.NewUpstream(), Server: server})

@@ -46,7 +46,7 @@ type Budget struct {
 
 // NewBudget is a budget that nobody has drawn on.
 func NewBudget(c BudgetConfig) (*Budget, error) {
-	var l check.List
+	l := check.List{Prefix: "retry"}
 	if c.Percent != c.Percent {
 		l.Add("Percent", c.Percent, "must be a number")
 	}

@@ -106,7 +106,7 @@ func ParseOn(s string) (on []Condition, statuses []int, err error) {
 	if strings.TrimSpace(s) == "" {
 		return nil, nil, nil
 	}
-	var problems check.List
+	problems := check.List{Prefix: "retry"}
 	for word := range strings.SplitSeq(s, ",") {
 		word = strings.TrimSpace(word)
 		if c := Condition(word); c.bit() != 0 {

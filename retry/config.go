@@ -155,7 +155,7 @@ type rules struct {
 }
 
 func compile(c Config, own *Budget) (*rules, error) {
-	var l check.List
+	l := check.List{Prefix: "retry"}
 	r := &rules{config: c, budget: c.Budget}
 	if r.budget == nil {
 		r.budget = own

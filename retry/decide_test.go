@@ -181,8 +181,8 @@ func TestConfigReportsEverythingThatIsWrong(t *testing.T) {
 		fields = append(fields, p.Field)
 	}
 	require.Equal(t, []string{
-		"On[1]", "Statuses[1]", "Statuses[2]", "AnswerHeaders[0].Name", "RequestHeaders[1].Name", "PerTry",
-		"Backoff.Max", "HostPicks", "Hedge.After", "Hedge.Quantile", "Hedge.Max",
+		"retry.On[1]", "retry.Statuses[1]", "retry.Statuses[2]", "retry.AnswerHeaders[0].Name", "retry.RequestHeaders[1].Name", "retry.PerTry",
+		"retry.Backoff.Max", "retry.HostPicks", "retry.Hedge.After", "retry.Hedge.Quantile", "retry.Hedge.Max",
 	}, fields)
 
 	_, err = retry.NewBudget(retry.BudgetConfig{Percent: math.NaN(), PerSecond: math.NaN(), TTL: -1, MaxConcurrent: 1, MinConcurrent: 1})
@@ -190,7 +190,7 @@ func TestConfigReportsEverythingThatIsWrong(t *testing.T) {
 	for p := range mesh.Problems(err) {
 		fields = append(fields, p.Field)
 	}
-	require.Equal(t, []string{"Percent", "PerSecond", "TTL", "MaxConcurrent", "MinConcurrent"}, fields)
+	require.Equal(t, []string{"retry.Percent", "retry.PerSecond", "retry.TTL", "retry.MaxConcurrent", "retry.MinConcurrent"}, fields)
 }
 
 func TestUpdateIsAllOrNothing(t *testing.T) {

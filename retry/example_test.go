@@ -51,5 +51,5 @@ func ExampleNewBudget() {
 	}
 	_, err = retry.New(retry.Config{Attempts: -1, Budget: budget, On: []retry.Condition{"sometimes"}})
 	fmt.Println(reads.Stats().Retries, err)
-	// Output: 0 On[0]: is no condition for retries (got "sometimes")
+	// Output: 0 retry.On[0]: is no condition for retries (got "sometimes")
 }

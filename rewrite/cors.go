@@ -64,7 +64,7 @@ const (
 	detailsCORS = "cors_response"
 )
 
-// NewCORS reports every problem of c, with fields such as "cors.MaxAge".
+// NewCORS reports every problem of c, with fields such as "rewrite.MaxAge".
 func NewCORS(c CORSConfig) (*CORS, error) {
 	k := new(CORS)
 	if err := k.Update(c); err != nil {
@@ -76,7 +76,7 @@ func NewCORS(c CORSConfig) (*CORS, error) {
 // Update replaces the configuration for requests to come. With an error nothing
 // has changed.
 func (k *CORS) Update(c CORSConfig) error {
-	problems := check.List{Prefix: "cors"}
+	problems := check.List{Prefix: "rewrite"}
 	p := &policy{credentials: c.Credentials, refuse: c.RefuseUnmatched}
 	var err error
 	p.origins, err = match.NewStrings(c.Origins...)

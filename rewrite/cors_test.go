@@ -132,7 +132,7 @@ func TestCORSProblems(t *testing.T) {
 	for p := range mesh.Problems(err) {
 		got = append(got, p.Field)
 	}
-	require.Equal(t, []string{"cors.Origins[1]", "cors.Methods[1]", "cors.Headers[0]", "cors.Expose[0]", "cors.MaxAge"}, got)
+	require.Equal(t, []string{"rewrite.Origins[1]", "rewrite.Methods[1]", "rewrite.Headers[0]", "rewrite.Expose[0]", "rewrite.MaxAge"}, got)
 
 	k, err := NewCORS(shop)
 	require.NoError(t, err)

@@ -31,9 +31,9 @@ type Redirect struct {
 	StripQuery bool
 }
 
-// Validate reports every problem of d, with fields such as "redirect.Status".
+// Validate reports every problem of d, with fields such as "rewrite.Status".
 func (d Redirect) Validate() error {
-	problems := check.List{Prefix: "redirect"}
+	problems := check.List{Prefix: "rewrite"}
 	switch d.Status {
 	case 0, http.StatusMovedPermanently, http.StatusFound, http.StatusSeeOther, http.StatusTemporaryRedirect, http.StatusPermanentRedirect:
 	default:

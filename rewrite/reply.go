@@ -26,7 +26,7 @@ type Reply struct {
 
 // Validate reports a status that no answer can have.
 func (p Reply) Validate() error {
-	problems := check.List{Prefix: "reply"}
+	problems := check.List{Prefix: "rewrite"}
 	if p.Status != 0 && (p.Status < 200 || p.Status > 599) {
 		problems.Add("Status", p.Status, "must be 200 to 599")
 	}

@@ -24,7 +24,7 @@ type snapshot[T any] struct {
 }
 
 // New makes a table of rules in their order. The fields of problems are such as
-// "rules[2].Match[0].Path".
+// "route[2].Match[0].Path".
 func New[T any](rules ...Rule[T]) (*Table[T], error) {
 	t := new(Table[T])
 	if err := t.Update(rules...); err != nil {
@@ -46,11 +46,11 @@ func (t *Table[T]) Update(rules ...Rule[T]) error {
 }
 
 func compile[T any](rules []Rule[T]) (*snapshot[T], error) {
-	var l check.List
+	l := check.List{Prefix: "route"}
 	byHost := make(map[string][]item)
 	for i := range rules {
 		if err := rules[i].validate(); err != nil {
-			l.Include("rules["+strconv.Itoa(i)+"]", err)
+			l.Include("["+strconv.Itoa(i)+"]", err)
 		}
 		for _, h := range patterns(rules[i].Hosts) {
 			byHost[h] = appendItems(byHost[h], i, rules[i].Match)

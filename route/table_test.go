@@ -169,13 +169,13 @@ func TestAllProblemsAreReportedAndNothingIsChanged(t *testing.T) {
 	for p := range mesh.Problems(err) {
 		fields = append(fields, p.Field)
 	}
-	require.Equal(t, []string{"rules[1].Hosts[0]", "rules[1].Hosts[1]", "rules[1].Hosts[2]", "rules[1].Hosts[3]", "rules[1].Hosts[4]", "rules[1].Match[1].Path"}, fields)
+	require.Equal(t, []string{"route[1].Hosts[0]", "route[1].Hosts[1]", "route[1].Hosts[2]", "route[1].Hosts[3]", "route[1].Hosts[4]", "route[1].Match[1].Path"}, fields)
 	rule, ok := table.Lookup(toHost("any"))
 	require.True(t, ok)
 	require.Equal(t, "old", rule.Name)
 
 	_, err = route.New(route.Rule[int]{Hosts: []string{""}})
-	require.ErrorContains(t, err, `rules[0].Hosts[0]: is no host (got "")`)
+	require.ErrorContains(t, err, `route[0].Hosts[0]: is no host (got "")`)
 
 	for r := range table.Rules() {
 		require.Equal(t, "old", r.Name)

@@ -128,7 +128,7 @@ func (c *Config) check(l *check.List) {
 	if len(c.Balance.Endpoints) > 0 {
 		l.Add("Balance.Endpoints", nil, "must be empty: the endpoints are Endpoints")
 	}
-	cs := check.List{}
+	var cs check.List
 	c.Connections.check(&cs)
 	l.Include("Connections", cs.Err())
 	c.Health.check(l)

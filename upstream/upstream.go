@@ -68,10 +68,8 @@ func (c *Config) validate() error {
 	c.check(&l)
 	_, err := retry.New(c.Retry)
 	l.Include("Retry", err)
-	_, err = breaker.New(c.circuit())
-	l.Include("", err)
-	_, err = breaker.NewLimits(c.Breaker.Limits)
-	l.Include("Breaker.Limits", err)
+	_, err = breaker.New(c.Breaker)
+	l.Include("Breaker", err)
 	_, err = outlier.New(c.ejection())
 	l.Include("Ejection", err)
 	balance := c.Balance

@@ -16,6 +16,7 @@ import (
 	"github.com/sidecarless/mesh/authz/external"
 	"github.com/sidecarless/mesh/config/internal/plan"
 	inbound "github.com/sidecarless/mesh/config/internal/security"
+	"github.com/sidecarless/mesh/internal/check"
 	"github.com/sidecarless/mesh/match"
 )
 
@@ -37,7 +38,7 @@ func (s *Server) providers(c *Config, w *inbound.World, to inbound.Workload, n *
 	}
 	// A provider that cannot be carried out is no reason to say that there is none.
 	made[name] = func(*http.Request) (authz.Answer, error) { return authz.Answer{}, errors.ErrUnsupported }
-	at := "MeshConfig.extensionProviders[" + strconv.Itoa(i) + "]."
+	at := "MeshConfig.extensionProviders[" + strconv.Itoa(i) + "]"
 	p := w.Mesh.ExtensionProviders[i].GetEnvoyExtAuthzHttp()
 	if p == nil {
 		kind := "a provider of something else than authorization"
@@ -48,11 +49,12 @@ func (s *Server) providers(c *Config, w *inbound.World, to inbound.Workload, n *
 	}
 	service, err := s.externalService(c, p, n)
 	if err != nil {
+		l := check.List{Prefix: at}
+		l.Include("envoyExtAuthzHttp", err)
 		var errs []error
-		for problem := range mesh.Problems(err) {
-			q := *problem
-			q.Source, q.Field = source, at+"envoyExtAuthzHttp."+q.Field
-			errs = append(errs, &q)
+		for problem := range mesh.Problems(l.Err()) {
+			problem.Source = source
+			errs = append(errs, problem)
 		}
 		return made, errors.Join(errs...)
 	}

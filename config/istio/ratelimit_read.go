@@ -120,9 +120,7 @@ func (k *RateLimitKey) key(l *check.List) match.Key {
 	}
 	if len(k.Paths) > 0 {
 		key, err := limit.PerPath(k.Paths...)
-		for p := range mesh.Problems(err) {
-			l.Add("key."+strings.Replace(p.Field, "templates", "paths", 1), p.Value, "%s", p.Reason)
-		}
+		l.Include("key.paths", err)
 		all = append(all, key)
 	}
 	if len(all) != 1 {

@@ -5,6 +5,7 @@ package check
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/sidecarless/mesh"
@@ -12,7 +13,8 @@ import (
 
 // A List collects problems. Its zero value is ready to use.
 type List struct {
-	// Prefix stands before every field, such as "retry" or "spec.http[0]".
+	// Prefix stands before every field: the name of the package whose
+	// configuration is looked at, such as "retry".
 	Prefix string
 	errs   []error
 }
@@ -27,14 +29,21 @@ func (l *List) Add(field string, value any, format string, args ...any) {
 }
 
 // Include takes over the problems of err, if any, with their fields put below
-// field.
+// field, which takes the place of the Prefix of the List that err came from:
+// "retry.Backoff.Base" becomes "upstream.Retry.Backoff.Base".
 func (l *List) Include(field string, err error) {
 	if err == nil {
 		return
 	}
+	var made *problems
+	prefix := ""
+	if errors.As(err, &made) {
+		prefix = made.prefix
+	}
 	found := false
 	for p := range mesh.Problems(err) {
 		q := *p
+		q.Field = strings.TrimPrefix(strings.TrimPrefix(q.Field, prefix), ".")
 		q.Field = Join(l.Prefix, Join(field, q.Field))
 		l.errs = append(l.errs, &q)
 		found = true
@@ -59,7 +68,20 @@ func (l *List) NotNegative(field string, d time.Duration) {
 }
 
 // Err is nil if nothing is wrong, and else all problems joined.
-func (l *List) Err() error { return errors.Join(l.errs...) }
+func (l *List) Err() error {
+	if len(l.errs) == 0 {
+		return nil
+	}
+	return &problems{errors.Join(l.errs...), l.Prefix}
+}
+
+// problems are those of a List, whose Prefix [List.Include] has to know.
+type problems struct {
+	error
+	prefix string
+}
+
+func (p *problems) Unwrap() error { return p.error }
 
 // Join puts a field below another: "a" and "b" make "a.b", "a" and "[0]" make
 // "a[0]".

@@ -2,6 +2,7 @@ package check_test
 
 import (
 	"errors"
+	"fmt"
 	"testing"
 	"time"
 
@@ -44,6 +45,19 @@ func TestIncludePutsProblemsBelowAField(t *testing.T) {
 	outer.Include("File", errors.New("not found"))
 	require.Equal(t, []string{"spec.Backoff.Max", "spec.Backoff[2].Name", "spec.File"}, fields(outer.Err()))
 	require.Equal(t, []string{"Max", "[2].Name"}, fields(inner.Err()), "the problems included were changed")
+}
+
+func TestIncludePutsAFieldInPlaceOfAPrefix(t *testing.T) {
+	match, retry, upstream := check.List{Prefix: "match"}, check.List{Prefix: "retry"}, check.List{Prefix: "upstream"}
+	match.Add("[1].Path", "(", "is no expression")
+	match.Add("", nil, "is empty")
+	retry.Add("retry.retry", nil, "is a field like any other")
+	retry.Include("When", match.Err())
+	retry.Include("", match.Err())
+	upstream.Include("Retry", fmt.Errorf("wrapped: %w", retry.Err()))
+	require.Equal(t, []string{
+		"upstream.Retry.retry.retry", "upstream.Retry.When[1].Path", "upstream.Retry.When", "upstream.Retry[1].Path", "upstream.Retry",
+	}, fields(upstream.Err()))
 }
 
 func TestJoin(t *testing.T) {

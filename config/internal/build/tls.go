@@ -24,8 +24,8 @@ func clientTLS(l *check.List, t *plan.Target, identity *mtls.Identity) *tls.Conf
 	if s == nil || s.Mode == networking.ClientTLSSettings_DISABLE {
 		return nil
 	}
-	sub := check.List{Prefix: "tls"}
-	defer func() { l.Include("", sub.Err()) }()
+	var sub check.List
+	defer func() { l.Include("tls", sub.Err()) }()
 	if s.Mode == networking.ClientTLSSettings_ISTIO_MUTUAL {
 		return workloadTLS(&sub, t, identity)
 	}
