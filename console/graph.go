@@ -157,7 +157,10 @@ func (b *graphBuilder) subset(name string) *node {
 		return n
 	}
 	n := &node{id: "subset:" + name, kind: "subset", title: name, state: "idle", rate: &flowRate{}}
-	n.label, n.note, _ = strings.Cut(shortName(name), " ")
+	n.label = shortName(name)
+	if strings.HasPrefix(name, "outbound|") {
+		n.label, n.note, _ = strings.Cut(n.label, " ") // the subset
+	}
 	b.subsets[name] = n
 	c := b.byName[name]
 	if c == nil {

@@ -197,6 +197,12 @@ func TestDecisionsAreFiltered(t *testing.T) {
 	}
 }
 
+func TestRequestsThatAProcessServesAreShownAsItsOwn(t *testing.T) {
+	page := newConsole(t, console.Config{})
+	tell(page, record(func(r *access.Record) { r.Upstream = "inbound|8080||" }))
+	require.Contains(t, get(page, "/").Body.String(), " this process, port 8080  ")
+}
+
 func TestFailuresAreKeptWhileOthersPassBy(t *testing.T) {
 	page := newConsole(t, console.Config{Decisions: 4})
 	tell(page, record(func(r *access.Record) { r.Status = 500 }))

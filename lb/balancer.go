@@ -117,8 +117,8 @@ func (l Lease) observe(o mesh.Outcome) {
 	}
 }
 
-// Hosts yields the hosts in the order of the endpoints, those that are ejected
-// included and those that placement leaves out not.
+// Hosts yields the hosts in the order of the endpoints, ejected ones included and
+// without those that placement leaves out.
 func (b *Balancer) Hosts() iter.Seq[*Host] { return slices.Values(b.current.Load().set.hosts) }
 
 // Host is the host of an address, or nil.

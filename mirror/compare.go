@@ -135,7 +135,7 @@ func (c *replica) record(status int, header http.Header) recording {
 		r.most = c.plan.compare.MaxBody
 	}
 	if len(c.plan.compare.Headers) > 0 || c.plan.compare.Body {
-		r.header = header.Clone() // whoever asked may change his
+		r.header = header.Clone() // whoever asked may change theirs
 	}
 	return r
 }

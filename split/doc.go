@@ -11,12 +11,12 @@
 //	)
 //	client := &http.Client{Transport: split.Transport(reviews, nil)}
 //
-// A random split sends one user now here, now there. A sticky one keeps him: with
+// A random split sends one user now here, now there. A sticky one does not: with
 // a key (a header, a cookie, a query parameter, the caller's address) every user
-// has a branch of his own in all processes that have the same branches, and a
-// change of weights moves no more users than it must. [Sticky] adds what a bare
-// key leaves open: a name that makes splits independent of each other, a cookie
-// for users who have no key, and the hash-driven split of Envoy.
+// has one branch in all processes that have the same branches, and a change of
+// weights moves no more users than it must. [Sticky] adds what a bare key leaves
+// open: a name that makes splits independent of each other, a cookie for users who
+// have no key, and the hash-driven split of Envoy.
 //
 // A split belongs outside of retries, so that a request keeps its branch when it
 // is repeated.

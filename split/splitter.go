@@ -63,7 +63,7 @@ func (s *Splitter[T]) Pick(draw uint64) *Branch[T] {
 	return s.now.Load().pick(draw)
 }
 
-// PickKey is the branch of a user: key is what identifies him, such as an
+// PickKey is the branch of a user: key is what identifies the user, such as an
 // account or the value of a cookie, and split is the name of this split, which
 // may be empty. The choice depends on nothing else but the branches' names and
 // weights, so that all processes agree.

@@ -10,7 +10,7 @@ import (
 	"github.com/sidecarless/mesh/match"
 )
 
-// StickyConfig says what keeps a user on his branch.
+// StickyConfig says what keeps a user on a branch.
 type StickyConfig struct {
 	// Name is the name of the split. Splits of different names divide the same
 	// users independently, so that the canary of one service does not always meet
@@ -37,7 +37,7 @@ type StickyConfig struct {
 	// stays there whatever the weights become, also when the branch's weight is
 	// zero, until the branch is removed; only who comes without a cookie gets a
 	// branch by weight. It needs Cookie. A user can forge such a cookie and so
-	// choose his branch.
+	// choose a branch.
 	Pin bool
 
 	// Rand draws for users without a key. Nil is the generator of math/rand/v2.

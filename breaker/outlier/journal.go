@@ -45,7 +45,7 @@ type Ejection struct {
 	Detail string    // the numbers that led to it
 	Since  time.Time // when it was ejected
 	Until  time.Time // when it may return, or did; it returns with the first interval that ends then
-	Times  int       // the how manieth ejection of the host it is
+	Times  int       // which ejection of the host it is; 1 is the first
 }
 
 // journal is a ring of the last entries.

@@ -13,7 +13,13 @@
 //
 // [NewClient] makes the [http.RoundTripper] of a workload in the mesh: routes of
 // the Services that it calls apply. [NewGateway] makes the handlers of a Gateway,
-// one for each port of its listeners.
+// one for each port of its listeners:
+//
+//	config, err := gatewayapi.ParseFiles("mesh.yaml")
+//	...
+//	gateway, err := gatewayapi.NewGateway(config, gatewayapi.GatewayConfig{Name: "shop/edge"})
+//	...
+//	http.ListenAndServe(":80", gateway.Handler(80))
 //
 // Carried out are matches and their precedence, all filters but ExtensionRef and
 // ExternalAuth (which answer with 500, as a filter is never left out), weights,

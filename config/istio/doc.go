@@ -1,12 +1,22 @@
 // Package istio reads the mesh's own YAML and runs it: Istio's resources for
 // traffic and security, and the Kubernetes Services they speak of.
 //
+//	config, err := istio.ParseFiles("mesh.yaml")
+//	...
+//	mesh, err := istio.NewClient(config, istio.ClientConfig{})
+//	...
+//	defer mesh.Close()
+//	client := &http.Client{Transport: mesh}
+//
+// A [Client] does what the sidecar of a caller does, a [Server] what that of a server
+// does, and a [Gateway] what an ingress gateway does.
+//
 // # Reading
 //
 // [Parse], [ParseFS] and [ParseFiles] read documents as a Kubernetes API server
 // and Istio's admission check would, and are as strict as both together: a field
 // that does not exist, a number in quotes, a key given twice, a duration without
-// a unit, a retry condition with a typing error are refused. Every problem of
+// a unit, a misspelled retry condition are refused. Every problem of
 // every document is reported at once, each with its file, line, kind, name and
 // field:
 //

@@ -1,5 +1,5 @@
 // Command load-balancing shows which of three endpoints, one of them slow, get the
-// requests under each policy, and that a user stays with his endpoint.
+// requests under each policy, and that a user stays with one endpoint.
 package main
 
 import (

@@ -8,7 +8,7 @@ import (
 	"github.com/sidecarless/mesh/lb"
 )
 
-// oneRing gives each user an endpoint of his own, the same one in every process.
+// oneRing gives each user one endpoint, the same one in every process.
 func oneRing() error {
 	servers, err := demo.Start(map[string]http.Handler{
 		"cache-a": demo.Says("cache-a"), "cache-b": demo.Says("cache-b"), "cache-c": demo.Says("cache-c"),
