@@ -101,11 +101,17 @@ func (b *Budget) requested(now time.Time) {
 }
 
 // began notes that an attempt has begun, which must be followed by one call of
-// BodyEnded.
+// ended.
 func (b *Budget) began() { b.active.Add(1) }
 
-// BodyEnded notes that an attempt has ended. It implements body.Ender.
-func (b *Budget) BodyEnded(error) { b.active.Add(-1) }
+// ended notes that an attempt has ended.
+func (b *Budget) ended() { b.active.Add(-1) }
+
+// spending is an attempt that a budget has seen begin.
+type spending struct{ of *Budget }
+
+// BodyEnded implements body.Ender: the attempt is over.
+func (s spending) BodyEnded(error) { s.of.ended() }
 
 // take asks for one retry. If it is granted, done must be called when the retry
 // has been answered.

@@ -68,7 +68,7 @@ func (c *call) run(try *flow.Try, res *http.Response, err error) (*http.Response
 		var s sending
 		v := c.judge(try, res, err, &s)
 		if err != nil && c.rules.budget.countsActive() {
-			c.rules.budget.BodyEnded(err)
+			c.rules.budget.ended()
 		}
 		if !v.Again {
 			return c.failed(try, res, err, v)
@@ -190,7 +190,7 @@ func (c *call) send(s *sending) (*http.Response, error) {
 	switch {
 	case err == nil:
 		if budget.countsActive() {
-			body.OnEnd(res, &s.try.Body, budget)
+			body.OnEnd(res, &s.try.Body, spending{budget})
 		}
 	case a != nil:
 		err = failure(a, err)

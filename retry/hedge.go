@@ -181,7 +181,7 @@ func (r *race) bury(n int) {
 		}
 		r.policy.discard(end.res)
 		if end.err != nil && r.rules.budget.countsActive() {
-			r.rules.budget.BodyEnded(end.err)
+			r.rules.budget.ended()
 		}
 	}
 }
