@@ -90,7 +90,7 @@ func sameShape(a, b *plan.Target) bool {
 	p, q := a.Policy, b.Policy
 	return a.Port == b.Port && a.Service.Resolution == b.Service.Resolution &&
 		a.Service.Namespace == b.Service.Namespace && a.Service.External == b.Service.External &&
-		proto.Equal(p.LoadBalancer, q.LoadBalancer) && proto.Equal(p.ConnectionPool, q.ConnectionPool) &&
+		proto.Equal(p.LoadBalancer, q.LoadBalancer) && proto.Equal(a.Pool, b.Pool) &&
 		proto.Equal(p.OutlierDetection, q.OutlierDetection) && proto.Equal(p.TLS, q.TLS) &&
 		proto.Equal(p.RetryBudget, q.RetryBudget) && proto.Equal(a.Hash, b.Hash) &&
 		(p.TLS == nil || slices.Equal(a.Service.Identities(), b.Service.Identities()))
@@ -188,7 +188,7 @@ func unique(endpoints []lb.Endpoint) []lb.Endpoint {
 
 // pool carries out connectionPool and the protocol of the port.
 func (u *update) pool(c *upstream.Config, t *plan.Target) {
-	tcp, http := t.Policy.ConnectionPool.GetTcp(), t.Policy.ConnectionPool.GetHttp()
+	tcp, http := t.Pool.GetTcp(), t.Pool.GetHttp()
 	c.Breaker.Limits.MaxConnections = int(tcp.GetMaxConnections())
 	c.Breaker.Limits.MaxPending = int(http.GetHttp1MaxPendingRequests())
 	c.Breaker.Limits.MaxRequests = int(http.GetHttp2MaxRequests())
@@ -211,11 +211,25 @@ func (u *update) pool(c *upstream.Config, t *plan.Target) {
 	}
 	c.Connections.Protocol = protocolOf(http.GetH2UpgradePolicy(), t.Port.Protocol)
 	if k := tcp.GetTcpKeepalive(); k != nil && c.Dial == nil {
-		d := net.Dialer{KeepAliveConfig: net.KeepAliveConfig{
-			Enable: true, Idle: k.Time.AsDuration(), Interval: k.Interval.AsDuration(), Count: int(k.Probes),
-		}}
+		d := net.Dialer{KeepAliveConfig: keepAlive(k)}
 		c.Dial = d.DialContext
 	}
+}
+
+// keepAlive leaves what is not said to the operating system. Zero would be a
+// default of package net.
+func keepAlive(k *networking.ConnectionPoolSettings_TCPSettings_TcpKeepalive) net.KeepAliveConfig {
+	c := net.KeepAliveConfig{Enable: true, Idle: -1, Interval: -1, Count: -1}
+	if k.Time != nil {
+		c.Idle = k.Time.AsDuration()
+	}
+	if k.Interval != nil {
+		c.Interval = k.Interval.AsDuration()
+	}
+	if k.Probes > 0 {
+		c.Count = int(k.Probes)
+	}
+	return c
 }
 
 func protocolOf(policy networking.ConnectionPoolSettings_HTTPSettings_H2UpgradePolicy, port string) upstream.Protocol {

@@ -2,6 +2,7 @@ package build
 
 import (
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"testing"
@@ -10,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"google.golang.org/protobuf/types/known/durationpb"
 	"google.golang.org/protobuf/types/known/wrapperspb"
+	meshconfig "istio.io/api/mesh/v1alpha1"
 	networking "istio.io/api/networking/v1alpha3"
 
 	"github.com/sidecarless/mesh"
@@ -22,7 +24,7 @@ import (
 func settled(t *testing.T, p plan.Policy) upstream.Config {
 	t.Helper()
 	u := &update{mesh: &Mesh{}, world: &plan.World{}}
-	c, err := u.upstreamConfig(plan.Cluster{Host: "a", Port: 80}, &plan.Target{Service: &plan.Service{}, Policy: p})
+	c, err := u.upstreamConfig(plan.Cluster{Host: "a", Port: 80}, &plan.Target{Service: &plan.Service{}, Policy: p, Pool: p.ConnectionPool})
 	require.NoError(t, err)
 	return c
 }
@@ -51,6 +53,28 @@ func TestConnectionPools(t *testing.T) {
 		Tcp: &networking.ConnectionPoolSettings_TCPSettings{IdleTimeout: durationpb.New(0)},
 	}})
 	require.Negative(t, forever.Connections.Idle, "zero is for ever there")
+}
+
+func TestWhatIsNotSaidOfProbesIsTheSystems(t *testing.T) {
+	for _, tc := range []struct {
+		name string
+		yaml *networking.ConnectionPoolSettings_TCPSettings_TcpKeepalive
+		want net.KeepAliveConfig
+	}{
+		{"nothing said", &networking.ConnectionPoolSettings_TCPSettings_TcpKeepalive{}, net.KeepAliveConfig{Enable: true, Idle: -1, Interval: -1, Count: -1}},
+		{
+			"only the time", &networking.ConnectionPoolSettings_TCPSettings_TcpKeepalive{Time: durationpb.New(time.Minute)},
+			net.KeepAliveConfig{Enable: true, Idle: time.Minute, Interval: -1, Count: -1},
+		},
+		{
+			"everything said", &networking.ConnectionPoolSettings_TCPSettings_TcpKeepalive{
+				Time: durationpb.New(time.Minute), Interval: durationpb.New(time.Second), Probes: 3,
+			},
+			net.KeepAliveConfig{Enable: true, Idle: time.Minute, Interval: time.Second, Count: 3},
+		},
+	} {
+		t.Run(tc.name, func(t *testing.T) { require.Equal(t, tc.want, keepAlive(tc.yaml)) })
+	}
 }
 
 func TestProtocolsOfConnections(t *testing.T) {
@@ -83,19 +107,31 @@ func TestUpgradedConnectionsSpeakHTTP2InPlainText(t *testing.T) {
 	s.Config.Protocols.SetUnencryptedHTTP2(true)
 	s.Start()
 	t.Cleanup(s.Close)
-	for policy, want := range map[networking.ConnectionPoolSettings_HTTPSettings_H2UpgradePolicy]string{
-		networking.ConnectionPoolSettings_HTTPSettings_DEFAULT: "HTTP/1.1",
-		networking.ConnectionPoolSettings_HTTPSettings_UPGRADE: "HTTP/2.0",
+	const (
+		unset   = networking.ConnectionPoolSettings_HTTPSettings_DEFAULT
+		upgrade = networking.ConnectionPoolSettings_HTTPSettings_UPGRADE
+		never   = networking.ConnectionPoolSettings_HTTPSettings_DO_NOT_UPGRADE
+	)
+	for _, tc := range []struct {
+		policy networking.ConnectionPoolSettings_HTTPSettings_H2UpgradePolicy
+		mesh   *meshconfig.MeshConfig
+		want   string
+	}{
+		{unset, nil, "HTTP/1.1"},
+		{upgrade, nil, "HTTP/2.0"},
+		{unset, &meshconfig.MeshConfig{H2UpgradePolicy: meshconfig.MeshConfig_UPGRADE}, "HTTP/2.0"},
+		{never, &meshconfig.MeshConfig{H2UpgradePolicy: meshconfig.MeshConfig_UPGRADE}, "HTTP/1.1"},
 	} {
 		w := at(networking.ServiceEntry_STATIC, "127.0.0.1", portOfServer(t, s))
 		w.DestinationRules = []plan.Object[*networking.DestinationRule]{{Namespace: "default", Name: "reviews", Spec: &networking.DestinationRule{
 			Host: "reviews.example", TrafficPolicy: &networking.TrafficPolicy{ConnectionPool: &networking.ConnectionPoolSettings{
-				Http: &networking.ConnectionPoolSettings_HTTPSettings{H2UpgradePolicy: policy},
+				Http: &networking.ConnectionPoolSettings_HTTPSettings{H2UpgradePolicy: tc.policy},
 			}},
 		}}}
+		w.Mesh = tc.mesh
 		status, text := ask(t, client(t, w))
 		require.Equal(t, 200, status, text)
-		require.Equal(t, want, text)
+		require.Equal(t, tc.want, text)
 	}
 }
 

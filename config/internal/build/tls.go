@@ -165,7 +165,7 @@ func workloadTLS(l *check.List, t *plan.Target, identity *mtls.Identity) *tls.Co
 	c.ServerName = t.Policy.TLS.Sni
 	// A sidecar that takes plain text as well knows the mesh's TLS by this name.
 	c.NextProtos = []string{"istio"}
-	switch protocolOf(t.Policy.ConnectionPool.GetHttp().GetH2UpgradePolicy(), t.Port.Protocol) {
+	switch protocolOf(t.Pool.GetHttp().GetH2UpgradePolicy(), t.Port.Protocol) {
 	case upstream.HTTP2:
 		c.NextProtos = append(c.NextProtos, "h2")
 	case upstream.HTTP1:

@@ -6,11 +6,14 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"google.golang.org/protobuf/types/known/durationpb"
+	meshconfig "istio.io/api/mesh/v1alpha1"
 
 	"github.com/sidecarless/mesh/config/internal/build"
 )
@@ -72,4 +75,20 @@ func TestADestinationWhosePolicyChangesLeavesNoConnectionsBehind(t *testing.T) {
 	}
 	require.NoError(t, m.Close())
 	require.Eventually(t, func() bool { return open.Load() == 0 }, 5*time.Second, time.Millisecond)
+}
+
+func TestADestinationTakesUpWhatTheMeshChanges(t *testing.T) {
+	m, err := build.New(worldOf(t, "loadBalancer: {simple: RANDOM}", "timeout: 5s"), build.Options{})
+	require.NoError(t, err)
+	before := slices.Collect(m.Upstreams())
+	require.NoError(t, m.Update(worldOf(t, "loadBalancer: {simple: RANDOM}", "timeout: 5s")))
+	require.True(t, slices.Equal(before, slices.Collect(m.Upstreams())), "nothing has changed")
+
+	changed := worldOf(t, "loadBalancer: {simple: RANDOM}", "timeout: 5s")
+	changed.Mesh = &meshconfig.MeshConfig{ConnectTimeout: durationpb.New(time.Second)}
+	require.NoError(t, m.Update(changed))
+	for u := range m.Upstreams() {
+		require.False(t, slices.Contains(before, u), u.Name())
+	}
+	require.NoError(t, m.Close())
 }

@@ -26,6 +26,10 @@ type Target struct {
 	Endpoints []lb.Endpoint // all of them: locality is applied by whoever balances
 	Policy    Policy
 
+	// Pool is the policy's connection pool with the mesh-wide settings where the
+	// policy is silent.
+	Pool *networking.ConnectionPoolSettings
+
 	// Hash is what a route that leads here and names the port hashes requests by. A
 	// rule's own hashes are those of its destinations.
 	Hash *networking.LoadBalancerSettings_ConsistentHashLB
@@ -101,9 +105,10 @@ func (v *view) target(c Cluster) *Target {
 		}
 		labels = rule.subsets[c.Subset].Labels
 	}
+	policy := rule.effective(c.Subset, c.Port, v.Mesh.GetDefaultTrafficPolicy())
 	return &Target{
 		Service: s, Port: *port, Endpoints: s.endpoints(port, labels),
-		Policy: rule.effective(c.Subset, c.Port, v.Mesh.GetDefaultTrafficPolicy()),
-		Hash:   v.hash(c.Host, c.Subset, c.Port),
+		Policy: policy, Pool: pool(policy.ConnectionPool, port.Protocol, v.Mesh),
+		Hash: v.hash(c.Host, c.Subset, c.Port),
 	}
 }
