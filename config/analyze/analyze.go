@@ -4,6 +4,9 @@ import (
 	"cmp"
 	"io/fs"
 	"slices"
+	"strings"
+
+	"istio.io/api/annotation"
 
 	"github.com/sidecarless/mesh/config/istio"
 )
@@ -51,6 +54,7 @@ func FS(fsys fs.FS, globs ...string) []Finding {
 func Config(c *istio.Config) []Finding {
 	a := newAnalysis(c)
 	a.documents(c)
+	a.annotations(c)
 	a.deprecations()
 	a.destinations()
 	a.meshHosts()
@@ -61,9 +65,11 @@ func Config(c *istio.Config) []Finding {
 	a.subsetPods()
 	a.gatewayPods()
 	a.gatewayCertificates()
+	a.credentials(c)
 	a.gatewayConflicts()
 	a.serviceEntries()
 	a.policies()
+	a.selectors()
 	a.hiddenRules()
 	a.routes()
 	a.ejection()
@@ -83,6 +89,9 @@ func (a *analysis) documents(c *istio.Config) {
 		problem.Source = "" // which file, line and resource say already
 		found := Finding{Code: f.Code, Level: f.Level, File: f.File, Line: f.Line, Message: problem.Error()}
 		if f.Resource != nil {
+			if suppressed(f.Resource, f.Code) {
+				continue
+			}
 			found.Resource = nameOf(f.Resource)
 			a.unreachable[f.Resource] = a.unreachable[f.Resource] || f.Code == istio.CodeUnreachable
 		}
@@ -92,8 +101,22 @@ func (a *analysis) documents(c *istio.Config) {
 
 // add notes a finding about a field of a resource.
 func (a *analysis) add(code string, level istio.Level, r *istio.Resource, field, message, advice string) {
+	if suppressed(r, code) {
+		return
+	}
 	a.fields[r] = append(a.fields[r], place{len(a.findings), field})
 	a.findings = append(a.findings, Finding{Code: code, Level: level, Resource: nameOf(r), File: r.File, Message: message, Advice: advice})
+}
+
+// suppressed reports whether a resource asks, as istioctl understands it, not to be
+// told of findings with a code.
+func suppressed(r *istio.Resource, code string) bool {
+	for c := range strings.SplitSeq(r.Annotations[annotation.GalleyAnalyzeSuppress.Name], ",") {
+		if c == code || c == "*" {
+			return true
+		}
+	}
+	return false
 }
 
 // A place is a finding and the field it is about.

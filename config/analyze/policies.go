@@ -24,6 +24,33 @@ func (a *analysis) policies() {
 	}
 }
 
+// gatewayName is the label of the Pods of a Gateway of the Gateway API.
+const gatewayName = "gateway.networking.k8s.io/gateway-name"
+
+// selectors looks for policies that select Pods of a Gateway of the Gateway API,
+// which only heeds policies that name it as their target.
+func (a *analysis) selectors() {
+	check := func(r *istio.Resource, labels map[string]string) {
+		for _, p := range a.pods {
+			if name, ok := p.Labels[gatewayName]; ok && p.namespace == r.Namespace && selects(labels, p.Labels) {
+				a.add("IST0166", istio.Warning, r, "spec.selector",
+					fmt.Sprintf("Ineffective selector on Kubernetes Gateway %s. Use the TargetRef field instead.", name),
+					"write targetRefs: [{kind: Gateway, group: gateway.networking.k8s.io, name: "+name+"}]")
+			}
+		}
+	}
+	for _, ap := range a.authorizations {
+		if ap.Spec.TargetRef == nil && ap.Spec.Selector != nil {
+			check(ap.Resource, ap.Spec.Selector.MatchLabels)
+		}
+	}
+	for _, ra := range a.authentications {
+		if ra.Spec.TargetRef == nil && ra.Spec.Selector != nil {
+			check(ra.Resource, ra.Spec.Selector.MatchLabels)
+		}
+	}
+}
+
 // selected looks for workloads in the mesh that a policy applies to.
 func (a *analysis) selected(ap istio.Object[*security.AuthorizationPolicy]) {
 	root := ap.Namespace == a.rootNamespace()
