@@ -320,7 +320,7 @@ func TestOneOfSeveralIdentities(t *testing.T) {
 	a := newAgent(t)
 	a.send(only(identity(ca, frontendID, ca), identity(ca, reviewsID, ca)))
 	read := func(id mtls.ID) (*mtls.Identity, error) {
-		source, err := spiffe.New(spiffe.Config{Address: a.address(), ID: id, Wait: 100 * time.Millisecond})
+		source, err := spiffe.New(spiffe.Config{Address: a.address(), ID: id, Wait: 3 * time.Second})
 		require.NoError(t, err)
 		return mtls.New(mtls.Config{Source: source})
 	}
