@@ -93,10 +93,12 @@ spec: {}
 kind: MeshConfig
 connectTimeout: 60s
 trustDomian: a
+dnsRefreshRate: 1ms
 `,
 			want: []string{
 				`mesh.yaml:3: MeshConfig: connectTimeout: must be 1ms to 30s (got 1m0s)`,
 				`mesh.yaml:4: MeshConfig: trustDomian: there is no such field; did you mean trustDomain?`,
+				`mesh.yaml:5: MeshConfig: dnsRefreshRate: must be more than 1ms (got 1ms)`,
 			},
 		},
 		{

@@ -32,7 +32,16 @@ func policySettings(t *plan.Target, w *plan.World) []Setting {
 	}
 	p := t.Policy
 	block(p.LoadBalancer, "loadBalancer", func(l *settingList) { l.balancing(p.LoadBalancer, p.OutlierDetection != nil, w) })
-	block(p.ConnectionPool, "connectionPool", func(l *settingList) { l.pool(p.ConnectionPool, t.Port.Protocol) })
+	block(p.ConnectionPool, "connectionPool", func(l *settingList) {
+		place := l.place
+		l.place = func(field string) string {
+			if field := ofMesh(field, p.ConnectionPool); field != "" {
+				return w.MeshAt(field)
+			}
+			return place(field)
+		}
+		l.pool(t.Pool, t.Port.Protocol)
+	})
 	block(p.RetryBudget, "retryBudget", func(l *settingList) { l.budget(p.RetryBudget) })
 	block(p.OutlierDetection, "outlierDetection", func(l *settingList) { l.ejection(p.OutlierDetection) })
 	block(p.TLS, "tls", func(l *settingList) { l.tls(p.TLS, t.Service) })
@@ -140,9 +149,30 @@ func hashText(h *networking.LoadBalancerSettings_ConsistentHashLB) string {
 	return algorithm + " by " + key
 }
 
+// Settings of a pool that the mesh has, too.
+const (
+	connectTimeout = "connectionPool.tcp.connectTimeout"
+	tcpKeepalive   = "connectionPool.tcp.tcpKeepalive"
+	upgradePolicy  = "connectionPool.http.h2UpgradePolicy"
+)
+
+// ofMesh is the mesh-wide setting that holds where a pool as it is written does not
+// say a field, or empty.
+func ofMesh(field string, written *networking.ConnectionPoolSettings) string {
+	switch {
+	case field == connectTimeout && written.GetTcp().GetConnectTimeout() == nil:
+		return "connectTimeout"
+	case field == tcpKeepalive && written.GetTcp().GetTcpKeepalive() == nil:
+		return "tcpKeepalive"
+	case field == upgradePolicy && written.GetHttp().GetH2UpgradePolicy() == networking.ConnectionPoolSettings_HTTPSettings_DEFAULT:
+		return "h2UpgradePolicy"
+	}
+	return ""
+}
+
 func (l *settingList) pool(p *networking.ConnectionPoolSettings, protocol string) {
 	tcp, http := p.GetTcp(), p.GetHttp()
-	l.duration("connectionPool.tcp.connectTimeout", tcp.GetConnectTimeout(), "10s")
+	l.duration(connectTimeout, tcp.GetConnectTimeout(), "10s")
 	l.count("connectionPool.tcp.maxConnections", tcp.GetMaxConnections(), unlimited)
 	l.count("connectionPool.http.http1MaxPendingRequests", http.GetHttp1MaxPendingRequests(), unlimited)
 	l.count("connectionPool.http.http2MaxRequests", http.GetHttp2MaxRequests(), unlimited)
@@ -157,14 +187,13 @@ func (l *settingList) pool(p *networking.ConnectionPoolSettings, protocol string
 		l.duration("connectionPool.tcp.maxConnectionDuration", tcp.MaxConnectionDuration, "")
 	}
 	if k := tcp.GetTcpKeepalive(); k != nil {
-		l.given("connectionPool.tcp.tcpKeepalive", fmt.Sprintf("after %v, every %v, %d times", k.Time.AsDuration(), k.Interval.AsDuration(), k.Probes))
+		l.given(tcpKeepalive, keepaliveText(k))
 	}
-	const upgrade = "connectionPool.http.h2UpgradePolicy"
 	switch policy := http.GetH2UpgradePolicy(); {
 	case protocol == "HTTP2", protocol == "GRPC", protocol == "GRPC-WEB":
-		l.all = append(l.all, Setting{upgrade, "HTTP/2, since the port is " + protocol, DefaultOfIstio})
+		l.all = append(l.all, Setting{upgradePolicy, "HTTP/2, since the port is " + protocol, DefaultOfIstio})
 	default:
-		l.orDefault(policy != networking.ConnectionPoolSettings_HTTPSettings_DEFAULT, upgrade, policy.String(), "HTTP/1.1")
+		l.orDefault(policy != networking.ConnectionPoolSettings_HTTPSettings_DEFAULT, upgradePolicy, policy.String(), "HTTP/1.1")
 	}
 	if n := http.GetMaxConcurrentStreams(); n != 0 {
 		l.count("connectionPool.http.maxConcurrentStreams", n, "")
@@ -172,6 +201,23 @@ func (l *settingList) pool(p *networking.ConnectionPoolSettings, protocol string
 	if k := http.GetHttp2KeepAlive(); k != nil {
 		l.given("connectionPool.http.http2KeepAlive", fmt.Sprintf("after %v, for %v", k.Interval.AsDuration(), k.Timeout.AsDuration()))
 	}
+}
+
+func keepaliveText(k *networking.ConnectionPoolSettings_TCPSettings_TcpKeepalive) string {
+	var parts []string
+	if k.Time != nil {
+		parts = append(parts, "after "+k.Time.AsDuration().String())
+	}
+	if k.Interval != nil {
+		parts = append(parts, "every "+k.Interval.AsDuration().String())
+	}
+	if k.Probes > 0 {
+		parts = append(parts, fmt.Sprintf("%d times", k.Probes))
+	}
+	if len(parts) == 0 {
+		return "as the system does it"
+	}
+	return strings.Join(parts, ", ")
 }
 
 func (l *settingList) budget(b *networking.TrafficPolicy_RetryBudget) {

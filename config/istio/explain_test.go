@@ -230,11 +230,21 @@ defaultTrafficPolicy:
       maxRetries: 5
 localityLbSetting:
   enabled: false
+connectTimeout: 3s
+tcpKeepalive: {time: 60s, probes: 3}
+h2UpgradePolicy: UPGRADE
 `
 	e := explain(t, explained+mesh, "GET", "http://reviews.example.com/v1", nil)
 	require.Contains(t, e.Rule.Settings, istio.Setting{Name: "retries.attempts", Value: "7", Source: "mesh.yaml:72: MeshConfig"})
 	require.Contains(t, e.Rule.Settings, istio.Setting{Name: "retries.retryOn", Value: "reset", Source: "mesh.yaml:73: MeshConfig"})
 	require.Contains(t, e.Destinations[0].Settings, istio.Setting{Name: "loadBalancer.localityLbSetting", Value: "off", Source: "mesh.yaml:78: MeshConfig"})
+	for _, s := range []istio.Setting{
+		{Name: "connectionPool.tcp.connectTimeout", Value: "3s", Source: "mesh.yaml:80: MeshConfig"},
+		{Name: "connectionPool.tcp.tcpKeepalive", Value: "after 1m0s, 3 times", Source: "mesh.yaml:81: MeshConfig"},
+		{Name: "connectionPool.http.h2UpgradePolicy", Value: "UPGRADE", Source: "mesh.yaml:82: MeshConfig"},
+	} {
+		require.Contains(t, e.Destinations[0].Settings, s)
+	}
 	beta := explain(t, explained+mesh, "GET", "http://reviews.example.com/v2", http.Header{"X-User": {"beta"}})
 	require.Contains(t, beta.Rule.Settings, istio.Setting{Name: "retries.attempts", Value: "3", Source: "mesh.yaml:51: VirtualService shop/reviews"})
 	require.Contains(t, beta.Rule.Settings, istio.Setting{Name: "retries.backoff", Value: "25ms, at most 250ms", Source: istio.DefaultOfIstio})

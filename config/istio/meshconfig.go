@@ -26,6 +26,9 @@ func checkMeshConfig(c *checker, m *meshconfig.MeshConfig) {
 	if t := m.ProtocolDetectionTimeout; t != nil && t.AsDuration()%time.Millisecond != 0 {
 		c.refuse(manifest.Top("protocolDetectionTimeout"), t.AsDuration(), "must be whole milliseconds")
 	}
+	if t := m.DnsRefreshRate; t != nil && t.AsDuration() <= time.Millisecond {
+		c.pointless(manifest.Top("dnsRefreshRate"), t.AsDuration(), "must be more than 1ms")
+	}
 	if m.ProxyListenPort != 0 {
 		c.port(manifest.Top("proxyListenPort"), uint32(m.ProxyListenPort))
 	}

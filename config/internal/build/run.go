@@ -26,7 +26,7 @@ func (m *Mesh) Run(ctx context.Context) error {
 		changed, clusters := m.watched()
 		var wg sync.WaitGroup
 		for _, c := range clusters {
-			d, err := discovery.NewDNS(discovery.DNSConfig{Endpoints: unique(c.target.Endpoints), Logger: m.options.Logger})
+			d, err := discovery.NewDNS(m.lookups(c))
 			if err != nil {
 				m.log().Error("endpoints are not looked up", "cluster", c.name, "err", err)
 				continue
@@ -47,6 +47,13 @@ func (m *Mesh) Run(ctx context.Context) error {
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
+	}
+}
+
+// lookups are how the names of a cluster's endpoints are resolved.
+func (m *Mesh) lookups(c *cluster) discovery.DNSConfig {
+	return discovery.DNSConfig{
+		Endpoints: unique(c.target.Endpoints), Interval: m.World().Mesh.GetDnsRefreshRate().AsDuration(), Logger: m.options.Logger,
 	}
 }
 

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"google.golang.org/protobuf/types/known/durationpb"
+	meshconfig "istio.io/api/mesh/v1alpha1"
 	networking "istio.io/api/networking/v1alpha3"
 
 	"github.com/sidecarless/mesh"
@@ -74,6 +76,17 @@ func TestNamesOfEndpointsAreLookedUpWhileItRuns(t *testing.T) {
 	}, 10*time.Second, time.Millisecond)
 	cancel()
 	require.ErrorIs(t, <-ended, context.Canceled)
+}
+
+func TestNamesAreLookedUpAsOftenAsTheMeshSays(t *testing.T) {
+	w := at(networking.ServiceEntry_DNS, "localhost", 80)
+	m := client(t, w)
+	_, clusters := m.watched()
+	require.Len(t, clusters, 1)
+	require.Zero(t, m.lookups(clusters[0]).Interval, "the default")
+	w.Mesh = &meshconfig.MeshConfig{DnsRefreshRate: durationpb.New(5 * time.Second)}
+	require.NoError(t, m.Update(w))
+	require.Equal(t, 5*time.Second, m.lookups(clusters[0]).Interval)
 }
 
 func TestARequestUnderWayEndsAsItBegan(t *testing.T) {

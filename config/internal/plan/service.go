@@ -21,6 +21,7 @@ type Service struct {
 	Source     string
 
 	aliases   []string // further names
+	trusted   []string // domains that are as good as that of an identity
 	workloads []workload
 	merges    mergeKey
 }
@@ -44,12 +45,23 @@ func (s *Service) port(number uint32) *Port {
 }
 
 // Identities are the names that certificates of the service's servers may have in
-// the mesh: those of the resource and the SPIFFE IDs of its workloads, in order.
+// the mesh: those of the resource and the SPIFFE IDs of its workloads, also in the
+// aliases of the trust domain, in order.
 func (s *Service) Identities() []string {
 	all := slices.Clone(s.SANs)
 	for _, w := range s.workloads {
 		if w.identity != "" {
 			all = append(all, w.identity)
+		}
+	}
+	for _, id := range slices.Clone(all) {
+		// spiffe://DOMAIN/ns/NAMESPACE/sa/ACCOUNT; other names have no aliases.
+		parts := strings.Split(id, "/")
+		if len(parts) != 7 || parts[0] != "spiffe:" || parts[3] != "ns" || parts[5] != "sa" {
+			continue
+		}
+		for _, parts[2] = range s.trusted {
+			all = append(all, strings.Join(parts, "/"))
 		}
 	}
 	slices.Sort(all)
@@ -102,6 +114,9 @@ func (v *view) findServices() map[string]*Service {
 			s.workloads = append(s.workloads, more.workloads...)
 			s.SANs = append(s.SANs, more.names...)
 		}
+	}
+	for _, s := range services {
+		s.trusted = v.Mesh.GetTrustDomainAliases()
 	}
 	v.resolveAliases(services)
 	return services

@@ -151,4 +151,9 @@ endpoints: [{address: 10.0.0.1, serviceAccount: reviews}, {address: 10.0.0.2, se
 
 	s = service(planOf(t, documents+"---\napiVersion: mesh.istio.io/v1alpha1\nkind: MeshConfig\ntrustDomain: example.org\n", plan.Client{}))
 	require.True(t, slices.Contains(s.Identities(), "spiffe://example.org/ns/default/sa/reviews"))
+
+	s = service(planOf(t, documents+"---\napiVersion: mesh.istio.io/v1alpha1\nkind: MeshConfig\ntrustDomainAliases: [old.org]\n", plan.Client{}))
+	require.Equal(t, []string{
+		"a.example.com", "spiffe://cluster.local/ns/default/sa/reviews", "spiffe://old.org/ns/default/sa/reviews", "spiffe://partner/x",
+	}, s.Identities())
 }
