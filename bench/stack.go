@@ -59,7 +59,7 @@ func divided(stable, toCanary http.RoundTripper) http.RoundTripper {
 	return split.Transport(made(split.New(
 		split.ClientBranch{Name: "stable", Weight: 90, Value: stable},
 		split.ClientBranch{Name: "canary", Weight: 10, Value: toCanary},
-	)), nil)
+	)))
 }
 
 func faults() *fault.Injector { return made(fault.New(fault.Config{})) }

@@ -12,8 +12,7 @@ import (
 )
 
 func TestLayersKeepTheContract(t *testing.T) {
-	key := match.HeaderKey("X-User")
-	sticky, err := split.NewSticky(split.StickyConfig{Key: key})
+	sticky, err := split.NewSticky(split.StickyConfig{Key: match.HeaderKey("X-User")})
 	require.NoError(t, err)
 	client := func(next http.RoundTripper) *split.Splitter[http.RoundTripper] {
 		s, err := split.New(split.ClientBranch{Name: "v1", Weight: 1, Value: next}, split.ClientBranch{Name: "v2", Weight: 1, Value: next})
@@ -26,13 +25,13 @@ func TestLayersKeepTheContract(t *testing.T) {
 		return s
 	}
 	t.Run("transport", func(t *testing.T) {
-		meshtest.TestTransport(t, func(next http.RoundTripper) http.RoundTripper { return split.Transport(client(next), key) })
+		meshtest.TestTransport(t, func(next http.RoundTripper) http.RoundTripper { return split.Transport(client(next)) })
 	})
 	t.Run("sticky transport", func(t *testing.T) {
 		meshtest.TestTransport(t, func(next http.RoundTripper) http.RoundTripper { return sticky.Transport(client(next)) })
 	})
 	t.Run("handler", func(t *testing.T) {
-		meshtest.TestHandler(t, func(next http.Handler) http.Handler { return split.Handler(server(next), key) })
+		meshtest.TestHandler(t, func(next http.Handler) http.Handler { return split.Handler(server(next)) })
 	})
 	t.Run("sticky handler", func(t *testing.T) {
 		meshtest.TestHandler(t, func(next http.Handler) http.Handler { return sticky.Handler(server(next)) })

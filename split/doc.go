@@ -3,20 +3,19 @@
 //
 // A [Splitter] holds the branches; any value can stand behind a branch. Its Pick
 // is pure: it gets a draw and knows neither randomness nor requests. [Transport]
-// and [Handler] put a splitter in front of RoundTrippers and Handlers:
+// and [Handler] put a splitter in front of RoundTrippers and Handlers, and draw:
 //
 //	reviews, err := split.New(
 //		split.ClientBranch{Name: "stable", Weight: 90, Value: v1},
 //		split.ClientBranch{Name: "canary", Weight: 10, Value: v2},
 //	)
-//	client := &http.Client{Transport: split.Transport(reviews, nil)}
+//	client := &http.Client{Transport: split.Transport(reviews)}
 //
-// A random split sends one user now here, now there. A sticky one does not: with
-// a key (a header, a cookie, a query parameter, the caller's address) every user
-// has one branch in all processes that have the same branches, and a change of
-// weights moves no more users than it must. [Sticky] adds what a bare key leaves
-// open: a name that makes splits independent of each other, a cookie for users who
-// have no key, and the hash-driven split of Envoy.
+// That sends one user now here, now there. [Sticky] does not: with a key (a header,
+// a cookie, a query parameter, the caller's address) every user has one branch in
+// all processes that have the same branches, and a change of weights moves no more
+// users than it must. It has a name that makes splits independent of each other, a
+// cookie for users who have no key, and the hash-driven split of Envoy.
 //
 // A split belongs outside of retries, so that a request keeps its branch when it
 // is repeated.

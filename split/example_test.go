@@ -23,7 +23,12 @@ func Example() {
 		fmt.Println(err)
 		return
 	}
-	handler := split.Handler(reviews, match.HeaderKey("X-User"))
+	users, err := split.NewSticky(split.StickyConfig{Key: match.HeaderKey("X-User")})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	handler := users.Handler(reviews)
 
 	visit := func() (onCanary map[int]bool) {
 		onCanary = make(map[int]bool)

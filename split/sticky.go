@@ -98,16 +98,14 @@ type stickyTransport struct {
 
 // RoundTrip implements http.RoundTripper.
 func (t *stickyTransport) RoundTrip(r *http.Request) (*http.Response, error) {
-	b, issue := stick(t.k, t.s.now.Load(), r)
-	if f := flow.Of(r); f != nil {
-		f.Branch = b.Name
-	}
-	res, err := b.Value.RoundTrip(r)
-	if err == nil && issue != "" {
+	c := stick(t.k, t.s.now.Load(), r)
+	c.note(flow.Of(r))
+	res, err := c.Value.RoundTrip(r)
+	if err == nil && c.issue != "" {
 		if res.Header == nil {
 			res.Header = make(http.Header)
 		}
-		res.Header.Add("Set-Cookie", t.k.setCookie(issue))
+		res.Header.Add("Set-Cookie", t.k.setCookie(c.issue))
 	}
 	return res, err
 }
@@ -119,53 +117,52 @@ type stickyHandler struct {
 
 // ServeHTTP implements http.Handler.
 func (h *stickyHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	b, issue := stick(h.k, h.s.now.Load(), r)
-	if f := flow.Served(r); f != nil {
-		f.Branch = b.Name
+	c := stick(h.k, h.s.now.Load(), r)
+	c.note(flow.Served(r))
+	if c.issue != "" {
+		w.Header().Add("Set-Cookie", h.k.setCookie(c.issue))
 	}
-	if issue != "" {
-		w.Header().Add("Set-Cookie", h.k.setCookie(issue))
-	}
-	b.Value.ServeHTTP(w, r)
+	c.Value.ServeHTTP(w, r)
 }
 
-// stick is the branch for r and, if r's user is to get a cookie, its value.
-func stick[T any](k *Sticky, t *table[T], r *http.Request) (b *Branch[T], issue string) {
+// stick is the choice for r by what k says.
+func stick[T any](k *Sticky, t *table[T], r *http.Request) (c choice[T]) {
 	var cookie string
 	var known bool
 	if k.cookie != nil {
 		cookie, known = k.cookie(r)
 	}
 	if k.c.Pin && known {
-		if b := t.pinned(k.c.Name, cookie); b != nil {
-			return b, ""
+		if c.Branch = t.pinned(k.c.Name, cookie); c.Branch != nil {
+			return c
 		}
 	}
 	switch {
 	case k.c.Key != nil:
 		if key, ok := k.c.Key(r); ok {
-			b = t.pickKey(k.c.Name, key)
+			c.Branch = t.pickKey(k.c.Name, key)
 		}
 	case k.c.Hash != nil:
 		if hash, ok := k.c.Hash(r); ok {
-			b = t.pick(hash)
+			c.Branch = t.pick(hash)
 		}
 	}
 	switch {
 	case k.c.Pin:
-		if b == nil {
-			b = t.pick(k.c.Rand())
+		if c.Branch == nil {
+			c = t.draw(k.c.Rand())
 		}
-		return b, pin(k.c.Name, b.Name)
-	case b != nil:
-		return b, ""
+		c.issue = pin(k.c.Name, c.Name)
+	case c.Branch != nil:
 	case known:
-		return t.pickKey(k.c.Name, cookie), ""
+		c.Branch = t.pickKey(k.c.Name, cookie)
 	case k.cookie != nil:
-		issue = hex(k.c.Rand())
-		return t.pickKey(k.c.Name, issue), issue
+		c.issue = hex(k.c.Rand())
+		c.Branch = t.pickKey(k.c.Name, c.issue)
+	default:
+		c = t.draw(k.c.Rand())
 	}
-	return t.pick(k.c.Rand()), ""
+	return c
 }
 
 // pinned is the branch for which a cookie stands, or nil when there is none any

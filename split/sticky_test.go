@@ -78,7 +78,7 @@ func ask(t testing.TB, rt http.RoundTripper, header ...string) (string, *http.Re
 
 func TestARequestWithAKeyStays(t *testing.T) {
 	s := clientSplit(t, 50, 50)
-	rt := Transport(s, match.HeaderKey("X-User"))
+	rt := sticky(t, StickyConfig{Key: match.HeaderKey("X-User")}).Transport(s)
 	seen := map[string]bool{}
 	for i := range 50 {
 		user := strconv.Itoa(i)
@@ -94,8 +94,7 @@ func TestARequestWithAKeyStays(t *testing.T) {
 
 func TestARequestWithoutAKeyIsRandom(t *testing.T) {
 	for name, rt := range map[string]http.RoundTripper{
-		"no key configured":  Transport(clientSplit(t, 50, 50), nil),
-		"no key in request":  Transport(clientSplit(t, 50, 50), match.HeaderKey("X-User")),
+		"not sticky":         Transport(clientSplit(t, 50, 50)),
 		"sticky, no cookie":  sticky(t, StickyConfig{Key: match.HeaderKey("X-User")}).Transport(clientSplit(t, 50, 50)),
 		"hash, none present": sticky(t, StickyConfig{Hash: func(*http.Request) (uint64, bool) { return 0, false }}).Transport(clientSplit(t, 50, 50)),
 	} {
@@ -211,7 +210,7 @@ func TestABrowserKeepsItsServerBranch(t *testing.T) {
 
 func TestHandlerServesByKey(t *testing.T) {
 	s := serverSplit(t, 50, 50)
-	h := Handler(s, match.HeaderKey("X-User"))
+	h := sticky(t, StickyConfig{Key: match.HeaderKey("X-User")}).Handler(s)
 	for i := range 50 {
 		r, w := httptest.NewRequest("GET", "/", nil), httptest.NewRecorder()
 		r.Header.Set("X-User", strconv.Itoa(i))
@@ -222,22 +221,29 @@ func TestHandlerServesByKey(t *testing.T) {
 
 func TestTheBranchIsNotedInTheRecord(t *testing.T) {
 	k := sticky(t, StickyConfig{Key: match.HeaderKey("X-User")})
-	for name, rt := range map[string]http.RoundTripper{
-		"random": Transport(clientSplit(t, 0, 1), nil),
-		"sticky": k.Transport(clientSplit(t, 0, 1)),
+	keyed := http.Header{"X-User": {"jason"}}
+	for name, c := range map[string]struct {
+		client http.RoundTripper
+		server http.Handler
+		header http.Header
+		drawn  bool
+	}{
+		"random":             {Transport(clientSplit(t, 0, 3)), Handler(serverSplit(t, 0, 3)), keyed, true},
+		"sticky":             {k.Transport(clientSplit(t, 0, 3)), k.Handler(serverSplit(t, 0, 3)), keyed, false},
+		"sticky without key": {k.Transport(clientSplit(t, 0, 3)), k.Handler(serverSplit(t, 0, 3)), http.Header{}, true},
 	} {
 		f, r := flow.Ensure(httptest.NewRequest("GET", "http://reviews/", nil))
-		_, err := rt.RoundTrip(r)
+		r.Header = c.header
+		_, err := c.client.RoundTrip(r)
 		require.NoError(t, err)
-		require.Equal(t, "v2", f.Branch, name)
-	}
-	for name, h := range map[string]http.Handler{
-		"random": Handler(serverSplit(t, 0, 1), nil),
-		"sticky": k.Handler(serverSplit(t, 0, 1)),
-	} {
-		f, r := flow.EnsureServed(httptest.NewRequest("GET", "/", nil))
-		h.ServeHTTP(httptest.NewRecorder(), r)
-		require.Equal(t, "v2", f.Branch, name)
+		served, r := flow.EnsureServed(httptest.NewRequest("GET", "/", nil))
+		r.Header = c.header
+		c.server.ServeHTTP(httptest.NewRecorder(), r)
+		for _, f := range []*flow.Flow{f, served} {
+			require.Equal(t, "v2", f.Branch, name)
+			require.Equal(t, c.drawn, f.DrawnOf == 3, name)
+			require.Less(t, f.Drawn, uint32(3), name)
+		}
 	}
 }
 
@@ -281,8 +287,7 @@ func TestASplitAllocatesNothingOfItsOwn(t *testing.T) {
 	r.Header.Set("X-User", "u1")
 	key := match.HeaderKey("X-User")
 	for name, rt := range map[string]http.RoundTripper{
-		"random": Transport(s, nil),
-		"by key": Transport(s, key),
+		"random": Transport(s),
 		"sticky": sticky(t, StickyConfig{Name: "reviews", Key: key}).Transport(s),
 	} {
 		require.Zero(t, testing.AllocsPerRun(100, func() { _, _ = rt.RoundTrip(r) }), name)

@@ -148,7 +148,7 @@ func (b *builder) choice(at site, r *rule) (http.RoundTripper, error) {
 	if err != nil {
 		return nil, err
 	}
-	return split.Transport(s, nil), nil
+	return split.Transport(s), nil
 }
 
 // branch is what a request to one backend meets: the backend's own filters,

@@ -137,7 +137,7 @@ func (c *Client) leaves(s TrafficSplit, down map[string]bool, upstream func(stri
 	if err != nil {
 		return nil, err
 	}
-	return split.Transport(splitter, nil), nil
+	return split.Transport(splitter), nil
 }
 
 // RoundTrip implements [http.RoundTripper].

@@ -72,7 +72,7 @@ func newWorld(t *testing.T, name string) *world {
 	require.NoError(t, err)
 	rules, err := route.New(
 		route.ClientRule{Name: name, Hosts: []string{"reviews"}, Match: []match.Request{{Headers: []match.Field{{Name: "end-user", Value: match.Exact("jason")}}}}, Value: two},
-		route.ClientRule{Name: "canary", Hosts: []string{"reviews"}, Value: split.Transport(canary, nil)},
+		route.ClientRule{Name: "canary", Hosts: []string{"reviews"}, Value: split.Transport(canary)},
 		route.ClientRule{Name: "default", Hosts: []string{"ratings"}, Value: three},
 	)
 	require.NoError(t, err)

@@ -141,7 +141,7 @@ func (u *update) destinations(rule *plan.Rule, copies []layer) (http.RoundTrippe
 	if err != nil {
 		return nil, err
 	}
-	return split.Transport(s, nil), nil
+	return split.Transport(s), nil
 }
 
 // branch is what a request to one destination meets: changes, copies, retries, and
