@@ -61,6 +61,10 @@ var notCarriedOut = map[protoreflect.FullName][]unsupported{
 	},
 	"istio.mesh.v1alpha1.MeshConfig": {
 		{field: "zoneAwareLbSetting", reason: "a client does not know where its like are; write localityLbSetting"},
+		{field: "enableAutoMtls", reason: "a client does not find out which endpoints speak the mesh's TLS; write the tls mode ISTIO_MUTUAL in a DestinationRule", when: isAuto},
+		{field: "outboundTrafficPolicy", reason: "connections to unknown hosts are made by ClientConfig.Unknown; set its TLS there, and leave tls out", when: hasOutboundTLS},
+		{field: "serviceEntryVisibility", reason: "who sees a ServiceEntry is said by its exportTo; write that, or defaultServiceExportTo", when: isForSidecars},
+		{field: "tlsDefaults", reason: "curves and cipher suites are those of Go", when: hasCurvesOrSuites},
 	},
 }
 
@@ -70,6 +74,25 @@ func positive(field string) func(protoreflect.Message) bool {
 		fields := d.Descriptor().Fields()
 		return d.Get(fields.ByName("seconds")).Int() > 0 || d.Get(fields.ByName("nanos")).Int() > 0
 	}
+}
+
+func isAuto(m protoreflect.Message) bool {
+	return m.Interface().(*meshconfig.MeshConfig).GetEnableAutoMtls().GetValue()
+}
+
+func hasOutboundTLS(m protoreflect.Message) bool {
+	return m.Interface().(*meshconfig.MeshConfig).GetOutboundTrafficPolicy().GetTls() != nil
+}
+
+// isForSidecars tells that not only the proxies of ambient meshes are meant.
+func isForSidecars(m protoreflect.Message) bool {
+	return m.Interface().(*meshconfig.MeshConfig).GetServiceEntryVisibility().GetApplyToSidecars()
+}
+
+// hasCurvesOrSuites leaves out minProtocolVersion, which is for servers.
+func hasCurvesOrSuites(m protoreflect.Message) bool {
+	defaults := m.Interface().(*meshconfig.MeshConfig).GetTlsDefaults()
+	return len(defaults.GetEcdhCurves()) > 0 || len(defaults.GetCipherSuites()) > 0
 }
 
 func isPassthrough(m protoreflect.Message) bool {

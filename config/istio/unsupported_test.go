@@ -48,6 +48,10 @@ var unsupportedDocuments = map[string]string{
 	entry("{" + entryOfB + `, resolution: STATIC, endpoints: [{network: far}]}`):                                                     "mesh.yaml:5: ServiceEntry default/a: spec.endpoints[0].network: ",
 	"apiVersion: networking.istio.io/v1\nkind: WorkloadEntry\nmetadata: {name: a}\nspec: {address: \"unix:///run/a\"}\n":             "mesh.yaml:4: WorkloadEntry default/a: spec.address: ",
 	meshConfig("defaultTrafficPolicy: {connectionPool: {http: {useClientProtocol: true}}}"):                                          "mesh.yaml:3: MeshConfig: defaultTrafficPolicy.connectionPool.http.useClientProtocol: ",
+	meshConfig("enableAutoMtls: true"):                                                                                               "mesh.yaml:3: MeshConfig: enableAutoMtls: ",
+	meshConfig("outboundTrafficPolicy: {mode: ALLOW_ANY_DYNAMIC_DNS, tls: {mode: SIMPLE}}"):                                          "mesh.yaml:3: MeshConfig: outboundTrafficPolicy: ",
+	meshConfig("serviceEntryVisibility: {applyToSidecars: true, defaultVisibility: NAMESPACE}"):                                      "mesh.yaml:3: MeshConfig: serviceEntryVisibility: ",
+	meshConfig("tlsDefaults: {ecdhCurves: [P-256]}"):                                                                                 "mesh.yaml:3: MeshConfig: tlsDefaults: ",
 	meshConfig("zoneAwareLbSetting: {minClusterSize: 2}"):                                                                            "mesh.yaml:3: MeshConfig: zoneAwareLbSetting: ",
 }
 
