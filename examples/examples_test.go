@@ -142,7 +142,10 @@ func TestEveryReadmeNamesTheSnippetAndTheCommandsOfASidecar(t *testing.T) {
 	readmes, err := filepath.Glob("*/README.md")
 	require.NoError(t, err)
 	require.Greater(t, len(readmes), len(examples))
+	list, err := os.ReadFile("README.md")
+	require.NoError(t, err)
 	for _, readme := range readmes {
+		require.Contains(t, string(list), "]("+filepath.Dir(readme)+")")
 		text, err := os.ReadFile(readme)
 		require.NoError(t, err)
 		require.Regexp(t, `(?m)^Seed: `, string(text), readme)
