@@ -179,18 +179,29 @@ func (p *proxyFlags) serve(ctx context.Context, begin makeSide, stderr io.Writer
 		server.Close()
 	}
 	<-ended
-	side.close()
-	// Each request writes its line of the log at its end.
+	// Each request writes its line of the log at its end. Those whose callers were cut
+	// off end by themselves, and before connections to servers do: it is not these that
+	// failed.
 	finished := make(chan struct{})
 	go func() {
 		requests.Wait()
 		close(finished)
 	}()
-	select {
-	case <-finished:
-	case <-time.After(lastLines):
+	if !ends(finished, lastLines/2) {
+		side.close()
+		ends(finished, lastLines/2)
 	}
 	return nil
+}
+
+// ends reports whether something ends within a time.
+func ends(done <-chan struct{}, within time.Duration) bool {
+	select {
+	case <-done:
+		return true
+	case <-time.After(within):
+		return false
+	}
 }
 
 // heed tells warnings. Documents of which none is read are an error: who gives them
