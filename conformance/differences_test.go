@@ -21,6 +21,7 @@ var differences = map[string]func(*testing.T){
 	"headers-of-the-proxy":    headersAreLeftAlone,
 	"accidents-refused":       accidentsAreRefused,
 	"fields-not-carried-out":  clientsAreRefused,
+	"automatic-mtls":          nil, // config/istio: TestWhatIsNotCarriedOutIsAnErrorThatSaysSo
 	"lost-warnings":           warningsAreKept,
 	"connection-permits":      nil, // upstream: TestTheLimitOnConnectionsLetsRequestsWait
 	"header-names":            nil, // net/http
