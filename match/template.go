@@ -52,11 +52,8 @@ func (t *test) compileTemplate(pattern string) (reason string) {
 		t.tmpl.texts = append(t.tmpl.texts, pattern[text:])
 	}
 	t.head, t.tail = t.tmpl.texts[0], t.tmpl.tail
-	if len(t.tmpl.texts) == 1 {
+	if len(t.tmpl.texts) == 1 && !t.tmpl.rest {
 		t.kind = kindExact
-		if t.tmpl.rest {
-			t.kind = kindAffix
-		}
 	}
 	return ""
 }
@@ -69,13 +66,25 @@ func (t *template) match(path string) bool {
 		if n < 0 {
 			n = len(path)
 		}
-		if n == 0 || !strings.HasPrefix(path[n:], text) {
+		if n == 0 || !strings.HasPrefix(path[n:], text) || !isPath(path[:n]) {
 			return false
 		}
 		path = path[n+len(text):]
 	}
 	if t.rest {
-		return strings.HasSuffix(path, t.tail)
+		rest, ok := strings.CutSuffix(path, t.tail)
+		return ok && isPath(rest)
 	}
 	return path == ""
+}
+
+// isPath reports whether s is made of the characters of segments (pchar of RFC 3986
+// section 3.3) and slashes. Envoy's wildcards stand for no others.
+func isPath(s string) bool {
+	for i := range len(s) {
+		if c := s[i] | 0x20; ('a' > c || c > 'z') && ('0' > s[i] || s[i] > '9') && strings.IndexByte("/-._~%!$&'()*+,;=:@", s[i]) < 0 {
+			return false
+		}
+	}
+	return true
 }

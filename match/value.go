@@ -54,7 +54,8 @@ func Regex(expr string) Value { return Value{s: expr, op: opRegex} }
 // Template accepts a path by a pattern in which the segment {*} stands for one
 // segment that is not empty, and {**} for any rest, also an empty one:
 // "/users/{*}/posts" or "/static/{**}". At most one {**} may be there, no {*}
-// may follow it. This is the path template of Istio's AuthorizationPolicy.
+// may follow it. They stand for the characters that a path may have by RFC 3986, and
+// so not for a backslash. This is the path template of Istio's AuthorizationPolicy.
 func Template(pattern string) Value { return Value{s: pattern, op: opTemplate} }
 
 // Fold is v without regard to the case of ASCII letters. It cannot be had of a

@@ -50,7 +50,8 @@ func TestValues(t *testing.T) {
 		{match.Regex("a|b").Not(), []string{"c", ""}, []string{"a", "b"}},
 		{match.Regex("^(.*?;)?(user=jason)(;.*)?$"), []string{"user=jason", "a=b;user=jason;c=d"}, []string{"user=jasonx"}},
 		{match.Template("/a/{*}"), []string{"/a/b", "/a/%2F", "/a/b;x"}, []string{"/a/", "/a", "/a/b/", "/a/b/c"}},
-		{match.Template("/a/{**}"), []string{"/a/", "/a/x/y"}, []string{"/a"}},
+		{match.Template("/a/{*}"), []string{"/a/b", "/a/%2F", "/a/;x=*"}, []string{"/a/", "/a/b/c", `/a/b\c`, "/a/[b]", "/a/b|c", "/a/\xc3\xa9"}},
+		{match.Template("/a/{**}"), []string{"/a/", "/a/x/y"}, []string{"/a", `/a/x\y`, "/a/x/[y]"}},
 		{match.Template("/{**}/b"), []string{"/x/b", "/x/y/b", "//b"}, []string{"/b", "/x/b/"}},
 		{match.Template("/{*}/x/{**}/y"), []string{"/a/x//y", "/a/x/b/c/y"}, []string{"/a/x/y", "//x/b/y"}},
 		{match.Template("/{*}/{*}"), []string{"/a/b"}, []string{"/a", "/a/", "//b", "/a/b/c"}},
@@ -173,9 +174,9 @@ func FuzzTemplateIsItsExpression(f *testing.F) {
 			}
 			switch segment {
 			case "{*}":
-				expr.WriteString("[^/]+")
+				expr.WriteString("[a-zA-Z0-9._~%!$&'()*+,;=:@-]+")
 			case "{**}":
-				expr.WriteString(".*")
+				expr.WriteString("[a-zA-Z0-9._~%!$&'()*+,;=:@/-]*")
 			default:
 				expr.WriteString(regexp.QuoteMeta(segment))
 			}
