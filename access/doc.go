@@ -2,7 +2,7 @@
 // was asked, which rule, destination and endpoint it went to, how often it was
 // tried, how it ended and why.
 //
-// A [Sink] takes the [Record]s. [Slog] writes them to a structured logger,
+// A [Sink] takes each [Record]. [Slog] writes it to a structured logger,
 // [Envoy] in the text or JSON format of a sidecar's access log, so that what
 // reads such logs today goes on reading. A Sink is also a layer, the outermost
 // one of a client or a server:
