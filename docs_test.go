@@ -29,6 +29,19 @@ func TestTheReadmeIsShort(t *testing.T) {
 	require.LessOrEqual(t, strings.Count(read(t, "README.md"), "\n"), 150)
 }
 
+// A file is one idea, and can be read in one go.
+func TestNoGoFileHasMoreThan400Lines(t *testing.T) {
+	err := filepath.WalkDir(".", func(file string, d fs.DirEntry, err error) error {
+		if err == nil && !d.IsDir() && filepath.Ext(file) == ".go" {
+			if n := strings.Count(read(t, file), "\n"); n > 400 {
+				t.Errorf("%s has %d lines", file, n)
+			}
+		}
+		return err
+	})
+	require.NoError(t, err)
+}
+
 // Links between pages lead somewhere.
 func TestLinksOfPagesLeadToFiles(t *testing.T) {
 	pages, err := filepath.Glob("docs/*.md")
