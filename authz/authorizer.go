@@ -11,6 +11,7 @@ import (
 // Config says by what an [Authorizer] judges. Its zero value allows everything
 // that has a path.
 type Config struct {
+	// Policies may stand in any order: actions decide which come first.
 	Policies []Policy
 
 	// Ask decides requests that a Custom policy matches: it gets the policy's name

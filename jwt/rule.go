@@ -59,6 +59,7 @@ type ClaimHeader struct{ Header, Claim string }
 
 // Config is what a [Verifier] verifies by.
 type Config struct {
+	// Rules are for one issuer each. Without any no token is looked for.
 	Rules []Rule
 	// Keys fetches the keys of rules without a KeySet, and must be given if there are
 	// such rules.

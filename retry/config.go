@@ -45,6 +45,7 @@ type Config struct {
 	// repeats them.
 	Overloaded bool
 
+	// Backoff is the wait before another attempt that no server asked for.
 	Backoff Backoff
 
 	// MaxRetryAfter bounds the wait that a server may ask for in an answer of 429
@@ -76,6 +77,7 @@ type Config struct {
 	// so far are left out, as Envoy's previous_priorities.
 	OtherPriorities int
 
+	// Hedge sends a request again while an answer is late. Its zero value does not.
 	Hedge Hedge
 
 	// Budget bounds retries and hedges together; policies that lead to the same

@@ -76,18 +76,18 @@ type Config struct {
 // be empty, if they are not known.
 type Service struct{ Host, Namespace string }
 
-// Health says how endpoints are checked: by a request, or if Path is empty by a
-// connection. An endpoint that fails Unhealthy checks in a row is not used until it
-// has passed Healthy in a row. One whose answer has the header
-// x-envoy-immediate-health-check-fail is about to leave, and counts as failed at
-// once.
+// Health says how endpoints are checked: by a GET, which an answer of 200 to 299
+// passes, or if Path is empty by a connection. An endpoint that fails Unhealthy
+// checks in a row is not used until it has passed Healthy in a row. One whose answer
+// has the header x-envoy-immediate-health-check-fail is about to leave, and counts as
+// failed at once.
 type Health struct {
 	Interval  time.Duration // between checks of an endpoint; zero is no checks
 	Timeout   time.Duration // of a check; zero is 1 s
 	Path      string        // to be asked for; empty is a TCP connection
 	Host      string        // for the Host header; empty is the endpoint's address
-	Unhealthy int           // zero is 3
-	Healthy   int           // zero is 2
+	Unhealthy int           // failures in a row; zero is 3
+	Healthy   int           // successes in a row; zero is 2
 }
 
 func (h Health) withDefaults() Health {

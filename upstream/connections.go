@@ -37,6 +37,7 @@ func (p Protocol) String() string {
 // is Envoy's, as Istio sets it. How many there may be in all is a limit of the
 // breaker.
 type Connections struct {
+	// Protocol is HTTP/1.1 or HTTP/2; zero is Negotiated.
 	Protocol Protocol
 	// PerEndpoint is how many HTTP/2 connections each endpoint gets from the
 	// start; a request takes the one with the least under way. Several spread the

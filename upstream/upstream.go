@@ -265,11 +265,11 @@ func (refusing) RoundTrip(r *http.Request) (*http.Response, error) {
 
 // Stats is what an upstream has done.
 type Stats struct {
-	Retries     retry.Stats
-	Breaker     breaker.Stats
-	Limits      breaker.LimitsStats
-	Ejections   outlier.Stats
-	Connections ConnectionStats
+	Retries     retry.Stats         // of requests, and of attempts beyond the first
+	Breaker     breaker.Stats       // the circuit
+	Limits      breaker.LimitsStats // what is in use of them, and what they refused
+	Ejections   outlier.Stats       // of endpoints
+	Connections ConnectionStats     // of all endpoints together
 }
 
 // Stats copies the counters.

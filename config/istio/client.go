@@ -29,6 +29,7 @@ func (w Workload) client() plan.Client {
 // ClientConfig is what the resources do not say. Its zero value is a workload of
 // the namespace default.
 type ClientConfig struct {
+	// Workload is who calls: rules, exports and places are seen from there.
 	Workload Workload
 
 	// Dial makes connections to endpoints; nil is that of a [net.Dialer].

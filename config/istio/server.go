@@ -25,6 +25,7 @@ import (
 // ServerConfig is what the resources do not say. Its zero value is a workload of
 // the namespace default without an identity.
 type ServerConfig struct {
+	// Workload is the process as resources select it, by its namespace and labels.
 	Workload Workload
 
 	// Identity is the workload's. Without one it takes plain text only, and
