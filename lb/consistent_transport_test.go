@@ -117,6 +117,7 @@ func TestKeysOfAnEjectedHostMoveAndNoOthers(t *testing.T) {
 					h.Eject()
 				}
 			}
+			b.settle()
 		}
 		for key, want := range step {
 			got, _ := call(t, layer, request(t, "/", [][2]string{{"x-user", key}}))
