@@ -20,6 +20,9 @@ const plays = 4
 func TestRecordedRequests(t *testing.T) {
 	cases, err := Load("testdata/e2e")
 	require.NoError(t, err)
+	more, err := Load("testdata/more")
+	require.NoError(t, err)
+	cases = append(cases, more...)
 	waiting := 0
 	for _, c := range cases {
 		if reason := pending[c.Name]; reason != "" {
