@@ -48,6 +48,23 @@ hosts: [a]
 			},
 		},
 		{
+			name: "a list of endpoints where there can be none, even if it is empty",
+			doc:  "apiVersion: networking.istio.io/v1\nkind: ServiceEntry\nmetadata: {name: a}\nspec:\n  hosts: [a.com]\n  endpoints: []\n",
+			want: []string{
+				`mesh.yaml:6: ServiceEntry default/a: spec.endpoints: cannot be given with the resolution NONE, which sends to the address that was asked for; write STATIC or DNS`,
+			},
+		},
+		{
+			name: "ports of a socket in the file system, even if there are none",
+			doc:  "apiVersion: networking.istio.io/v1\nkind: WorkloadEntry\nmetadata: {name: a}\nspec:\n  address: unix:///a\n  ports: {}\n",
+			want: []string{`mesh.yaml:6: WorkloadEntry default/a: spec.ports: cannot be given for a unix socket`},
+		},
+		{
+			name: "a redirect to the port that goes without saying",
+			doc:  strings.Replace(rule(""), "  - route:\n    - destination: {host: reviews}\n", "  - redirect:\n      port: 80\n", 1),
+			want: []string{`mesh.yaml:7: VirtualService shop/reviews: spec.http[0].redirect: sends callers back to where they are: of ports this one goes without saying`},
+		},
+		{
 			name: "a tab for indentation",
 			doc: `apiVersion: networking.istio.io/v1
 kind: VirtualService

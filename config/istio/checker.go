@@ -27,6 +27,10 @@ type checker struct {
 	lost bool // Istio loses its warnings in this part of the object
 }
 
+// written reports whether a field stands in the document, however empty: the schema of
+// a kind tells an empty list from none.
+func (c *checker) written(p *manifest.Path) bool { return manifest.Has(c.root, p.String()) }
+
 // refuse reports what Istio or the schema of the kind refuses.
 func (c *checker) refuse(p *manifest.Path, value any, format string, args ...any) {
 	c.add(CodeRefused, Error, p, value, format, args...)

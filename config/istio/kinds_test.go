@@ -60,6 +60,7 @@ func TestStricterThanIstio(t *testing.T) {
 		return "apiVersion: security.istio.io/v1\nkind: AuthorizationPolicy\nmetadata: {name: a}\nspec:\n  rules:\n  - " + rule + "\n"
 	}
 	for name, doc := range map[string]string{
+		"a redirect that changes nothing":                 strings.Replace(rule(""), "  - route:\n    - destination: {host: reviews}\n", "  - redirect: {derivePort: FROM_PROTOCOL_DEFAULT}\n", 1),
 		"a redirect with status 304":                      strings.Replace(rule(""), "  - route:\n    - destination: {host: reviews}\n", "  - redirect: {uri: /a, redirectCode: 304}\n", 1),
 		"an answer with status 600":                       strings.Replace(rule(""), "  - route:\n    - destination: {host: reviews}\n", "  - directResponse: {status: 600}\n", 1),
 		"an abort with nothing":                           rule("    fault: {abort: {percentage: {value: 5}}}\n"),

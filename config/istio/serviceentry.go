@@ -125,7 +125,7 @@ func (c *checker) resolution(p *manifest.Path, se *networking.ServiceEntry) {
 	endpoints := p.Field("endpoints")
 	switch se.Resolution {
 	case networking.ServiceEntry_NONE:
-		if len(se.Endpoints) > 0 {
+		if c.written(endpoints) {
 			c.refuse(endpoints, nil, "cannot be given with the resolution NONE, which sends to the address that was asked for; write STATIC or DNS")
 		}
 		if se.WorkloadSelector != nil {
@@ -229,7 +229,7 @@ func (c *checker) endpoint(p *manifest.Path, we *networking.WorkloadEntry, se *n
 		c.warn(at, nil, "is missing, so the workload is reached through the gateway of network %q", we.Network)
 	case isUnix:
 		c.unixAddress(at, unix)
-		if len(we.Ports) > 0 {
+		if c.written(p.Field("ports")) {
 			c.refuse(p.Field("ports"), nil, "cannot be given for a unix socket")
 		}
 		if se != nil && len(se.Ports) != 1 {

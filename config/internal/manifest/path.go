@@ -74,6 +74,19 @@ func Locate(root *yaml.Node, field string) int {
 	return line
 }
 
+// Has reports whether a written path leads to a value from root, however empty.
+func Has(root *yaml.Node, field string) bool {
+	node := root
+	for field != "" {
+		_, value, rest := step(Resolve(node), field)
+		if value == nil {
+			return false
+		}
+		node, field = value, rest
+	}
+	return true
+}
+
 // step follows the first step of a written path. Keys of maps may hold dots and
 // brackets, so the longest key that fits is taken.
 func step(n *yaml.Node, field string) (key, value *yaml.Node, rest string) {
