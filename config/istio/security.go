@@ -1,6 +1,7 @@
 package istio
 
 import (
+	"encoding/base64"
 	"encoding/json"
 	"net/url"
 	"strings"
@@ -121,9 +122,21 @@ func keyProblem(key map[string]any) string {
 		return "must have a kty of RSA, EC, OKP or oct"
 	}
 	for _, name := range members {
-		if s, ok := key[name].(string); !ok || s == "" {
+		value, ok := key[name].(string)
+		switch {
+		case !ok || value == "":
 			return "lacks " + name
+		case name == "crv":
+		case !isBase64(value):
+			return "has a " + name + " that is not base64"
 		}
 	}
 	return ""
+}
+
+// isBase64 accepts both alphabets (RFC 4648 sections 4 and 5), padded or not.
+func isBase64(s string) bool {
+	s = strings.NewReplacer("+", "-", "/", "_").Replace(strings.TrimRight(s, "="))
+	_, err := base64.RawURLEncoding.DecodeString(s)
+	return err == nil
 }
