@@ -65,7 +65,9 @@ func TestManyExactRulesCostWhatFewDo(t *testing.T) {
 		for range 30 {
 			leastFew, leastMany = min(leastFew, took(few)), min(leastMany, took(many))
 		}
-		require.LessOrEqual(t, float64(leastMany)/float64(leastFew), 1.3, name)
+		// A walk would cost a hundred times as much; BenchmarkDecide tells the exact
+		// ratio, which a busy machine and the race detector blur.
+		require.LessOrEqual(t, float64(leastMany)/float64(leastFew), 5.0, name)
 	}
 }
 
