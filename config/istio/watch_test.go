@@ -71,8 +71,12 @@ func (w *watched) start() {
 	})
 }
 
+// write puts a whole file into the folder at once: with looks as frequent as
+// these a slow machine could show a file twice between its being emptied and filled.
 func (w *watched) write(name, content string) {
-	require.NoError(w.t, os.WriteFile(filepath.Join(w.dir, name), []byte(content), 0o644))
+	aside := filepath.Join(w.t.TempDir(), name)
+	require.NoError(w.t, os.WriteFile(aside, []byte(content), 0o644))
+	require.NoError(w.t, os.Rename(aside, filepath.Join(w.dir, name)))
 }
 
 // next is what is applied next.
