@@ -1,6 +1,6 @@
 // Command observability runs three hops of a mesh, sends them traffic, and shows what
 // operators see of it: Istio's metrics on both sides, Envoy's of the clusters, log lines
-// as sidecars write them, and consoles that tell of single requests.
+// as sidecars write them, traces, and consoles that tell of single requests.
 package main
 
 import (
@@ -37,7 +37,7 @@ func run(ctx context.Context, span time.Duration, targets string, mutual bool) e
 		return err
 	}
 	demo, err := bookinfo.Start(bookinfo.Options{
-		MutualTLS: mutual,
+		MutualTLS: mutual, Traces: os.Stdout,
 		Sinks: func(string) []access.Sink {
 			return []access.Sink{access.Sampled(100, lines)} // all that failed, and one in a hundred
 		},
@@ -54,7 +54,7 @@ func run(ctx context.Context, span time.Duration, targets string, mutual bool) e
 	for _, hop := range demo.Hops() {
 		fmt.Printf("console of %s: http://%s/\n", hop.Name, hop.Stats)
 	}
-	fmt.Println("\nlog lines of the gateway and of productpage:")
+	fmt.Println("\nlog lines of the gateway and of productpage, and traces:")
 	sent, err := load(ctx, demo, span)
 	if err != nil {
 		return err

@@ -18,6 +18,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"go.opentelemetry.io/otel/sdk/trace"
 
 	"github.com/sidecarless/mesh/access"
 	"github.com/sidecarless/mesh/config/istio"
@@ -25,6 +26,8 @@ import (
 	"github.com/sidecarless/mesh/mtls"
 	"github.com/sidecarless/mesh/telemetry"
 	"github.com/sidecarless/mesh/telemetry/metrics"
+	meshotel "github.com/sidecarless/mesh/telemetry/otel"
+	"github.com/sidecarless/mesh/telemetry/otel/spantext"
 	"github.com/sidecarless/mesh/upstream"
 )
 
@@ -44,6 +47,8 @@ type Options struct {
 	MutualTLS bool
 	// Sinks are told of the requests that each hop sends, by its name: a log's, say.
 	Sinks func(hop string) []access.Sink
+	// Traces gets one in twenty traces, as trees.
+	Traces io.Writer
 }
 
 // A Demo is three hops that run. It is made by [Start].
@@ -53,7 +58,8 @@ type Demo struct {
 	config     *istio.Config
 	options    Options
 	identities map[string]*mtls.Identity
-	pods       map[string]string // where endpoints really listen
+	tracing    *meshotel.Telemetry // nil without Traces
+	pods       map[string]string   // where endpoints really listen
 	closers    []func() error
 }
 
@@ -90,6 +96,9 @@ func Start(o Options) (_ *Demo, err error) {
 	if d.config, err = istio.Parse("mesh.yaml", strings.NewReader(documents)); err != nil {
 		return nil, err
 	}
+	if d.tracing, err = o.tracing(); err != nil {
+		return nil, err
+	}
 	if d.Ratings, err = d.ratings(); err != nil {
 		return nil, err
 	}
@@ -98,6 +107,15 @@ func Start(o Options) (_ *Demo, err error) {
 	}
 	d.Gateway, err = d.gateway()
 	return d, err
+}
+
+// tracing draws which traces are written.
+func (o *Options) tracing() (*meshotel.Telemetry, error) {
+	if o.Traces == nil {
+		return nil, nil
+	}
+	one := trace.ParentBased(trace.TraceIDRatioBased(0.05))
+	return meshotel.New(meshotel.Config{Tracer: spantext.New(o.Traces, trace.WithSampler(one))})
 }
 
 // Hops are all of them, in the order in which a request meets them.
@@ -128,14 +146,14 @@ func (d *Demo) productpage() (*Hop, error) {
 		return nil, err
 	}
 	client, err := istio.NewClient(d.config, istio.ClientConfig{
-		Dial: d.dial, Identity: d.identities["productpage"], Sinks: d.sinks(h), MeshAttempt: h.names.Transport,
+		Dial: d.dial, Identity: d.identities["productpage"], Sinks: d.sinks(h), MeshAttempt: h.names.Transport, Attempt: d.tracing.Attempt,
 	})
 	if err != nil {
 		return nil, err
 	}
 	d.closers = append(d.closers, client.Close)
 	h.watch(client.Upstreams(), client.Console())
-	ratings := &http.Client{Transport: client}
+	ratings := &http.Client{Transport: d.tracing.Transport(client)}
 	return h, d.server(h, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		from := "http://ratings:9080/ratings/1"
 		if r.URL.Path == "/productpage/stars" {
@@ -174,14 +192,14 @@ func (d *Demo) gateway() (*Hop, error) {
 	}
 	gateway, err := istio.NewGateway(d.config, istio.GatewayConfig{
 		Workload: istio.Workload{Namespace: "istio-system", Labels: map[string]string{"istio": "ingressgateway"}},
-		Identity: d.identities["istio-ingressgateway"], Dial: d.dial, Sinks: d.sinks(h), MeshAttempt: h.names.Transport,
+		Identity: d.identities["istio-ingressgateway"], Dial: d.dial, Sinks: d.sinks(h), MeshAttempt: h.names.Transport, Attempt: d.tracing.Attempt,
 	})
 	if err != nil {
 		return nil, err
 	}
 	d.closers = append(d.closers, gateway.Close)
 	h.watch(gateway.Upstreams(), gateway.Console())
-	h.Addr, err = d.listen(gateway, func(l net.Listener) net.Listener { return l })
+	h.Addr, err = d.listen(d.tracing.Handler(gateway), func(l net.Listener) net.Listener { return l })
 	return h, err
 }
 
@@ -246,7 +264,7 @@ func (d *Demo) server(h *Hop, app http.Handler, pods ...string) error {
 	if err != nil {
 		return err
 	}
-	h.Addr, err = d.listen(h.names.Handler(server.Handler(app)), server.Listener)
+	h.Addr, err = d.listen(d.tracing.Handler(h.names.Handler(server.Handler(app))), server.Listener)
 	for _, pod := range pods {
 		d.pods[pod] = h.Addr
 	}
