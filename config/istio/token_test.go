@@ -153,7 +153,7 @@ func TestProvidersComeBeforeTokens(t *testing.T) {
 
 func TestRulesThatCannotBeVerifiedBy(t *testing.T) {
 	for spec, reason := range map[string]string{
-		"jwks: '{\"keys\": [{\"kty\": \"RSA\", \"n\": \"x\", \"e\": \"AQAB\", \"use\": \"enc\"}]}'": "holds no key that verifies signatures",
+		"jwks: '{\"keys\": [{\"kty\": \"RSA\", \"n\": \"0vx7\", \"e\": \"AQAB\", \"use\": \"enc\"}]}'": "holds no key that verifies signatures",
 		"audiences: [a]": "must be a URL of http or https",
 	} {
 		_, err := istio.NewServer(parse(t, requestAuthentication(spec, "")), istio.ServerConfig{Workload: shop, Tokens: requestauth.Tokens(tokensOf(t))})
