@@ -70,23 +70,34 @@ func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
 // that was meant for this layer.
 func (s *settings) sending(r *http.Request) (bound, *http.Request) {
 	total := s.total()
-	if v := r.Header[wishHeader]; s.Honor != nil && len(v) > 0 {
-		if s.Honor(r) {
-			if d, ok := parseMillis(v[0]); ok {
-				total = bound{d, d > 0}
-				if s.MaxHonor > 0 {
-					total = total.atMost(s.MaxHonor)
-				}
-			}
-		}
-		r = flow.OwnHeader(r)
-		delete(r.Header, wishHeader)
+	if s.Honor != nil {
+		total, r = s.honoring(r, total)
 	}
 	if s.GRPC {
 		if d, ok := grpcTimeout(r); ok {
 			total = total.atMost(s.wish(d))
 		}
 	}
+	return total, r
+}
+
+// honoring is the bound that a client's request asks for, if it may, or else total,
+// and the request without the wish.
+func (s *settings) honoring(r *http.Request, total bound) (bound, *http.Request) {
+	v := r.Header[wishHeader]
+	if len(v) == 0 {
+		return total, r
+	}
+	if s.Honor(r) {
+		if d, ok := parseMillis(v[0]); ok {
+			total = bound{d, d > 0}
+			if s.MaxHonor > 0 {
+				total = total.atMost(s.MaxHonor)
+			}
+		}
+	}
+	r = flow.OwnHeader(r)
+	delete(r.Header, wishHeader)
 	return total, r
 }
 
