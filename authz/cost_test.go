@@ -60,14 +60,14 @@ func TestManyExactRulesCostWhatFewDo(t *testing.T) {
 		few, many := authorizerOf(t, 10, rule), authorizerOf(t, 1000, rule)
 		require.True(t, few.Decide(r).Allowed)
 		require.True(t, many.Decide(r).Allowed)
-		// The least of several runs: what else runs on the machine only adds.
+		// The least of several runs: what else runs on the machine only adds. Where it
+		// runs all the time more are needed to find a quiet one of each.
+		const bound = 1.3
 		leastFew, leastMany := time.Hour, time.Hour
-		for range 30 {
+		for n := 0; n < 30 || n < 1000 && float64(leastMany) > bound*float64(leastFew); n++ {
 			leastFew, leastMany = min(leastFew, took(few)), min(leastMany, took(many))
 		}
-		// A walk would cost a hundred times as much; BenchmarkDecide tells the exact
-		// ratio, which a busy machine and the race detector blur.
-		require.LessOrEqual(t, float64(leastMany)/float64(leastFew), 5.0, name)
+		require.LessOrEqual(t, float64(leastMany)/float64(leastFew), bound, name)
 	}
 }
 
