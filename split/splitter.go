@@ -30,6 +30,11 @@ type ServerBranch = Branch[http.Handler]
 // A Splitter chooses branches by their weights. It is made by [New] and may be
 // used by many goroutines while it is updated.
 type Splitter[T any] struct {
+	// Rand draws 64 random bits for [Transport] and [Handler], for a run that is to be
+	// repeated; it is called by many goroutines. Nil is the generator of math/rand/v2.
+	// It is set before the first request.
+	Rand func() uint64
+
 	now atomic.Pointer[table[T]]
 }
 

@@ -19,7 +19,7 @@ type transport struct{ s *Splitter[http.RoundTripper] }
 
 // RoundTrip implements http.RoundTripper.
 func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
-	c := t.s.now.Load().draw(rand.Uint64())
+	c := t.s.draw()
 	c.note(flow.Of(r))
 	return c.Value.RoundTrip(r)
 }
@@ -28,7 +28,7 @@ type handler struct{ s *Splitter[http.Handler] }
 
 // ServeHTTP implements http.Handler.
 func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	c := h.s.now.Load().draw(rand.Uint64())
+	c := h.s.draw()
 	c.note(flow.Served(r))
 	c.Value.ServeHTTP(w, r)
 }
@@ -41,6 +41,14 @@ type choice[T any] struct {
 }
 
 // draw is a random choice.
+func (s *Splitter[T]) draw() choice[T] {
+	if s.Rand != nil {
+		return s.now.Load().draw(s.Rand())
+	}
+	return s.now.Load().draw(rand.Uint64())
+}
+
+// draw is the choice for 64 random bits.
 func (t *table[T]) draw(random uint64) choice[T] {
 	v := random % t.total
 	return choice[T]{Branch: t.at(v), at: uint32(v), of: uint32(t.total)}

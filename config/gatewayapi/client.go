@@ -31,7 +31,7 @@ type ClientConfig struct {
 	// pods. Nil refuses them with 502.
 	Unknown http.RoundTripper
 
-	// Rand draws for sessions, copies and balancing; nil is math/rand/v2.
+	// Rand draws for splits, sessions, copies and balancing; nil is math/rand/v2.
 	Rand func() uint64
 
 	// Logger gets what happens in the background; nil is silent.

@@ -29,7 +29,7 @@ type GatewayConfig struct {
 	// Sinks are told of each request that is sent on or answered.
 	Sinks []access.Sink
 
-	// Rand draws for sessions, copies and balancing; nil is math/rand/v2.
+	// Rand draws for splits, sessions, copies and balancing; nil is math/rand/v2.
 	Rand func() uint64
 
 	// Logger gets what happens in the background; nil is silent.

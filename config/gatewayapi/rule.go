@@ -148,6 +148,7 @@ func (b *builder) choice(at site, r *rule) (http.RoundTripper, error) {
 	if err != nil {
 		return nil, err
 	}
+	s.Rand = b.engine.rand
 	return split.Transport(s), nil
 }
 

@@ -23,6 +23,10 @@ type ClientConfig struct {
 	// KeepShares keeps the share of a leaf that is not available: its requests are
 	// refused. Otherwise they go to the leaves that are.
 	KeepShares bool
+
+	// Rand draws the leaves, for a run that is to be repeated; it is called by many
+	// goroutines. Nil is math/rand/v2.
+	Rand func() uint64
 }
 
 // A Client sends the requests for one service as its split says. It is made by
@@ -137,6 +141,7 @@ func (c *Client) leaves(s TrafficSplit, down map[string]bool, upstream func(stri
 	if err != nil {
 		return nil, err
 	}
+	splitter.Rand = c.config.Rand
 	return split.Transport(splitter), nil
 }
 

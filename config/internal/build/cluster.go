@@ -2,6 +2,7 @@ package build
 
 import (
 	"context"
+	"maps"
 	"math"
 	"net"
 	"net/http"
@@ -73,7 +74,8 @@ func (u *update) cluster(name plan.Cluster, target *plan.Target) (*cluster, erro
 
 // commit changes the clusters that stay. Everything was checked before.
 func (u *update) commit() error {
-	for _, c := range u.clusters {
+	for _, name := range slices.SortedFunc(maps.Keys(u.clusters), plan.Cluster.Compare) {
+		c := u.clusters[name]
 		if c.next == nil {
 			continue
 		}

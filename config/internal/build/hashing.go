@@ -29,18 +29,23 @@ func (u *update) hashing(rule *plan.Rule) (layer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return func(next http.RoundTripper) http.RoundTripper { return hashed{hasher, next} }, nil
+	draw := u.mesh.options.Rand
+	if draw == nil {
+		draw = rand.Uint64
+	}
+	return func(next http.RoundTripper) http.RoundTripper { return hashed{hasher, draw, next} }, nil
 }
 
 type hashed struct {
 	hasher *lb.Hasher
+	draw   func() uint64
 	next   http.RoundTripper
 }
 
 // RoundTrip implements http.RoundTripper.
 func (h hashed) RoundTrip(r *http.Request) (*http.Response, error) {
 	f, r := flow.Ensure(r)
-	f.Draw = rand.Uint64()
+	f.Draw = h.draw()
 	var cookies []string
 	m := f.Tell()
 	m.Hash, m.Hashed, cookies = h.hasher.Hash(r, f.Draw)

@@ -141,6 +141,7 @@ func (u *update) destinations(rule *plan.Rule, copies []layer) (http.RoundTrippe
 	if err != nil {
 		return nil, err
 	}
+	s.Rand = u.mesh.options.Rand
 	return split.Transport(s), nil
 }
 

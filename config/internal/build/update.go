@@ -2,7 +2,9 @@ package build
 
 import (
 	"errors"
+	"maps"
 	"net/http"
+	"slices"
 
 	networking "istio.io/api/networking/v1alpha3"
 
@@ -112,7 +114,8 @@ func (u *update) snapshot() (*snapshot, error) {
 		users: users{quiet: make(chan struct{})}, clusters: u.clusters,
 		ports: map[uint16]http.RoundTripper{}, paths: plan.PathOptions(u.world.Mesh), world: u.world,
 	}
-	for name, target := range u.plan.Clusters {
+	for _, name := range slices.SortedFunc(maps.Keys(u.plan.Clusters), plan.Cluster.Compare) {
+		target := u.plan.Clusters[name]
 		c, err := u.cluster(name, target)
 		if err != nil {
 			u.problems.add(target.Policy.Source, err)
@@ -120,8 +123,8 @@ func (u *update) snapshot() (*snapshot, error) {
 		}
 		u.clusters[name] = c
 	}
-	for port, hosts := range u.plan.Ports {
-		table, err := u.table(hosts)
+	for _, port := range slices.Sorted(maps.Keys(u.plan.Ports)) {
+		table, err := u.table(u.plan.Ports[port])
 		if err != nil {
 			u.problems.add("", err)
 			continue
