@@ -26,6 +26,10 @@ type Config struct {
 	// does not listen to them.
 	Asked Asked
 
+	// Ordered lets trusted callers order faults of services by name, with a signed
+	// header. The zero value does not listen to it.
+	Ordered Ordered
+
 	// MaxActive is how many requests with a fault may be under way at once, until
 	// their answers have ended; further requests pass without. Zero is no limit,
 	// negative lets every request pass.
@@ -96,6 +100,7 @@ type plan struct {
 	when  *match.Matcher // nil for all
 	idle  bool           // nothing can happen
 	asked bool           // callers may ask
+	order bool           // callers may order
 	plain int            // the HTTP status of an abort
 }
 
@@ -146,13 +151,19 @@ func compile(c Config) (*plan, error) {
 		p.Asked.MaxDelay = defaultMaxDelay
 	}
 
+	c.Ordered.check(&l)
+	p.order = c.Ordered.Share != 0
+	if p.Ordered.MaxDelay == 0 {
+		p.Ordered.MaxDelay = defaultMaxDelay
+	}
+
 	m, err := match.New(c.When)
 	l.Include("When", err)
 	if !everything(c.When) {
 		p.when = m
 	}
 	p.asked = c.Asked.Delay|c.Asked.Abort|c.Asked.Drip != 0
-	p.idle = c.MaxActive < 0 || c.Delay.Share|a.Share|c.Drip.Share|c.Cut.Share == 0 && !p.asked
+	p.idle = c.MaxActive < 0 || c.Delay.Share|a.Share|c.Drip.Share|c.Cut.Share == 0 && !p.asked && !p.order
 	if p.plain = a.Status; p.plain == 0 && a.GRPC != 0 {
 		p.plain = inHTTP(a.GRPC)
 	}

@@ -22,4 +22,7 @@
 // retries, retries meet them, and each attempt draws anew:
 //
 //	mesh.Chain(retries.Transport, faults.Transport)
+//
+// Callers can bring faults along: in Envoy's headers, where [Config].Asked listens
+// to them, or in a signed one that names services, see [Ordered] and [Sign].
 package fault

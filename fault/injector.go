@@ -66,7 +66,8 @@ type Decision struct {
 }
 
 // Decide is what happens to a request with this draw, 64 random bits: equal draws
-// get equal faults. It counts nothing and does not know of MaxActive.
+// get equal faults. It counts nothing and does not know of MaxActive; for the end
+// of an order that is signed it looks at the clock.
 func (i *Injector) Decide(r *http.Request, draw uint64) Decision {
 	p := i.plan.Load()
 	if !p.touches(r) {
@@ -82,6 +83,8 @@ const (
 	drawAbort
 	drawDrip
 	drawCut
+	drawOrderedDelay
+	drawOrderedAbort
 )
 
 func (p *plan) decide(r *http.Request, draw uint64) (d Decision) {
@@ -99,6 +102,9 @@ func (p *plan) decide(r *http.Request, draw uint64) (d Decision) {
 	}
 	if p.asked {
 		p.Asked.decide(&d, r.Header, draw)
+	}
+	if p.order {
+		p.Ordered.decide(&d, r, draw)
 	}
 	return d
 }
