@@ -8,14 +8,15 @@ import (
 	"slices"
 	"time"
 
+	"github.com/sidecarless/mesh/config/internal/kube"
 	"github.com/sidecarless/mesh/config/istio"
 )
 
 // credentials checks the Secrets that Gateways name. They lie in the namespace of the
 // gateway's Pods. It needs Secrets among the documents.
 func (a *analysis) credentials(c *istio.Config) {
-	secrets := map[string]*istio.Secret{}
-	for _, s := range all[*istio.Secret](c) {
+	secrets := map[string]*kube.Secret{}
+	for _, s := range all[*kube.Secret](c) {
 		secrets[fullName(s.Resource)] = s.Spec
 	}
 	if len(secrets) == 0 {
@@ -51,7 +52,7 @@ func (a *analysis) credentials(c *istio.Config) {
 
 // usable says what is wrong with the certificate in a Secret, whose names are those
 // of Kubernetes or Istio's own.
-func usable(s *istio.Secret) error {
+func usable(s *kube.Secret) error {
 	cert, key := s.Data["cert"], s.Data["key"]
 	if len(cert) == 0 || len(key) == 0 {
 		cert, key = s.Data["tls.crt"], s.Data["tls.key"]

@@ -8,6 +8,7 @@ import (
 	networking "istio.io/api/networking/v1alpha3"
 	security "istio.io/api/security/v1beta1"
 
+	"github.com/sidecarless/mesh/config/internal/kube"
 	"github.com/sidecarless/mesh/config/istio"
 )
 
@@ -19,7 +20,7 @@ type analysis struct {
 	unreachable map[*istio.Resource]bool    // reading has said that a rule of it is not reached
 
 	mesh            *meshconfig.MeshConfig
-	services        []istio.Object[*istio.Service]
+	services        []istio.Object[*kube.Service]
 	virtualServices []istio.Object[*networking.VirtualService]
 	rules           []istio.Object[*networking.DestinationRule]
 	entries         []istio.Object[*networking.ServiceEntry]
@@ -28,7 +29,7 @@ type analysis struct {
 	sidecars        []istio.Object[*networking.Sidecar]
 	authorizations  []istio.Object[*security.AuthorizationPolicy]
 	authentications []istio.Object[*security.RequestAuthentication]
-	definitions     []istio.Object[*istio.CustomResourceDefinition]
+	definitions     []istio.Object[*kube.CustomResourceDefinition]
 	namespaces      map[string]map[string]string // their labels, by name
 	nodes           map[string]map[string]string // likewise
 	pods            []pod
@@ -41,7 +42,7 @@ type analysis struct {
 // A pod is a Pod, or what a Deployment or its like would make.
 type pod struct {
 	namespace, name string
-	*istio.Pod
+	*kube.Pod
 }
 
 // A scopedHost is a host as namespace sees it, or all namespaces as "*".
@@ -62,7 +63,7 @@ func newAnalysis(c *istio.Config) *analysis {
 		fields:          map[*istio.Resource][]place{},
 		unreachable:     map[*istio.Resource]bool{},
 		mesh:            c.MeshConfig().Spec,
-		services:        all[*istio.Service](c),
+		services:        all[*kube.Service](c),
 		virtualServices: all[*networking.VirtualService](c),
 		rules:           all[*networking.DestinationRule](c),
 		entries:         all[*networking.ServiceEntry](c),
@@ -71,18 +72,18 @@ func newAnalysis(c *istio.Config) *analysis {
 		sidecars:        all[*networking.Sidecar](c),
 		authorizations:  all[*security.AuthorizationPolicy](c),
 		authentications: all[*security.RequestAuthentication](c),
-		definitions:     all[*istio.CustomResourceDefinition](c),
+		definitions:     all[*kube.CustomResourceDefinition](c),
 		namespaces:      map[string]map[string]string{},
 		nodes:           map[string]map[string]string{},
 		hosts:           map[scopedHost]*known{},
 	}
-	for _, n := range all[*istio.Namespace](c) {
+	for _, n := range all[*kube.Namespace](c) {
 		a.namespaces[n.Name] = n.Labels
 	}
-	for _, n := range all[*istio.Node](c) {
+	for _, n := range all[*kube.Node](c) {
 		a.nodes[n.Name] = n.Labels
 	}
-	for _, p := range all[*istio.Pod](c) {
+	for _, p := range all[*kube.Pod](c) {
 		a.pods = append(a.pods, pod{p.Namespace, p.Name, p.Spec})
 	}
 	a.kubernetes = len(a.pods)+len(a.services) > 0
@@ -106,14 +107,14 @@ func all[T any](c *istio.Config) []istio.Object[T] {
 func (a *analysis) addIngress() {
 	const namespace, name = "istio-system", "istio-ingressgateway"
 	labels := map[string]string{"istio": "ingressgateway"}
-	service := &istio.Service{Selector: labels}
+	service := &kube.Service{Selector: labels}
 	for _, port := range []uint32{80, 443, 31400, 15443} {
-		service.Ports = append(service.Ports, istio.ServicePort{Port: port})
+		service.Ports = append(service.Ports, kube.ServicePort{Port: port})
 	}
-	a.services = append(a.services, istio.Object[*istio.Service]{
+	a.services = append(a.services, istio.Object[*kube.Service]{
 		Resource: &istio.Resource{Kind: "Service", Namespace: namespace, Name: name}, Spec: service,
 	})
-	a.pods = append(a.pods, pod{namespace, name, &istio.Pod{Labels: labels}})
+	a.pods = append(a.pods, pod{namespace, name, &kube.Pod{Labels: labels}})
 }
 
 // indexHosts notes what names destinations can have, and for whom.

@@ -3,6 +3,8 @@ package gatewayapi
 import (
 	"slices"
 	"strings"
+
+	"github.com/sidecarless/mesh/config/internal/kube"
 )
 
 // Protocols of listeners that this package serves.
@@ -27,9 +29,9 @@ const (
 
 // A place is a listener of a Gateway, its own or that of a ListenerSet.
 type place struct {
-	*Listener
+	*listenerSpec
 	kind, namespace, name string // of what it stands in
-	gateway               *Object[*GatewaySpec]
+	gateway               *object[gatewaySpec]
 }
 
 func (p *place) hostname() string {
@@ -41,9 +43,9 @@ func (p *place) hostname() string {
 
 // placesOf are the listeners of a Gateway. One that has the port and hostname of an
 // earlier one is in conflict with it and left out.
-func (c *Config) placesOf(g *Object[*GatewaySpec]) []*place {
+func (c *Config) placesOf(g *object[gatewaySpec]) []*place {
 	var all []*place
-	add := func(list []Listener, kind, namespace, name string) {
+	add := func(list []listenerSpec, kind, namespace, name string) {
 		for i := range list {
 			p := &place{&list[i], kind, namespace, name, g}
 			if !slices.ContainsFunc(all, func(q *place) bool { return q.Port == p.Port && q.hostname() == p.hostname() }) {
@@ -51,34 +53,34 @@ func (c *Config) placesOf(g *Object[*GatewaySpec]) []*place {
 			}
 		}
 	}
-	add(g.Spec.Listeners, "Gateway", g.Namespace, g.Name)
-	for _, s := range c.ListenerSets {
+	add(g.spec.Listeners, g.kind, g.namespace, g.name)
+	for _, s := range c.listenerSets {
 		if c.gatewayOf(s) == g {
-			add(s.Spec.Listeners, s.Kind, s.Namespace, s.Name)
+			add(s.spec.Listeners, s.kind, s.namespace, s.name)
 		}
 	}
 	return all
 }
 
 // gatewayOf is the Gateway to which a ListenerSet may add, or nil.
-func (c *Config) gatewayOf(s *Object[*ListenerSetSpec]) *Object[*GatewaySpec] {
-	ref := s.Spec.ParentRef
+func (c *Config) gatewayOf(s *object[listenerSetSpec]) *object[gatewaySpec] {
+	ref := s.spec.ParentRef
 	if or(ref.Kind, "Gateway") != "Gateway" || or(ref.Group, apiGroup) != apiGroup {
 		return nil
 	}
-	g := c.gateways[or(ref.Namespace, s.Namespace)+"/"+ref.Name]
-	if g == nil || g.Spec.AllowedListeners == nil {
+	g := c.gatewayByID[or(ref.Namespace, s.namespace)+"/"+ref.Name]
+	if g == nil || g.spec.AllowedListeners == nil {
 		return nil
 	}
-	from := g.Spec.AllowedListeners.Namespaces
-	if from == nil || from.From == nil || !c.fromNamespace(from, g.Namespace, s.Namespace) {
+	from := g.spec.AllowedListeners.Namespaces
+	if from == nil || from.From == nil || !c.fromNamespace(from, g.namespace, s.namespace) {
 		return nil
 	}
 	return g
 }
 
 // fromNamespace tells whether something of namespace may come to namespace own.
-func (c *Config) fromNamespace(f *FromNamespaces, own, namespace string) bool {
+func (c *Config) fromNamespace(f *fromNamespaces, own, namespace string) bool {
 	if f == nil {
 		return namespace == own
 	}
@@ -89,8 +91,8 @@ func (c *Config) fromNamespace(f *FromNamespaces, own, namespace string) bool {
 		return namespace == own
 	case fromSelector:
 		labels := map[string]string{"kubernetes.io/metadata.name": namespace}
-		if n := c.namespaces["/"+namespace]; n != nil {
-			for k, v := range n.Labels {
+		if n := c.namespaceByID["/"+namespace]; n != nil {
+			for k, v := range n.labels {
 				labels[k] = v
 			}
 		}
@@ -99,7 +101,7 @@ func (c *Config) fromNamespace(f *FromNamespaces, own, namespace string) bool {
 	return false
 }
 
-func (s *Selector) selects(labels map[string]string) bool {
+func (s *selector) selects(labels map[string]string) bool {
 	for k, v := range s.MatchLabels {
 		if have, ok := labels[k]; !ok || have != v {
 			return false
@@ -125,7 +127,7 @@ type attachment struct {
 
 // attach finds the listeners to which a reference of a route attaches it, or the
 // reason why there are none.
-func (c *Config) attach(r *routeObject, ref ParentRef) (list []attachment, reason string) {
+func (c *Config) attach(r *routeObject, ref parentRef) (list []attachment, reason string) {
 	kind, namespace := or(ref.Kind, "Gateway"), or(ref.Namespace, r.namespace)
 	var places []*place
 	for _, p := range c.places {
@@ -161,7 +163,7 @@ func (c *Config) allows(p *place, r *routeObject) bool {
 		return r.namespace == p.namespace
 	}
 	kinds := p.AllowedRoutes.Kinds
-	if len(kinds) > 0 && !slices.ContainsFunc(kinds, func(k RouteKind) bool { return k.Kind == r.kind && or(k.Group, apiGroup) == apiGroup }) {
+	if len(kinds) > 0 && !slices.ContainsFunc(kinds, func(k routeKind) bool { return k.Kind == r.kind && or(k.Group, apiGroup) == apiGroup }) {
 		return false
 	}
 	return c.fromNamespace(p.AllowedRoutes.Namespaces, p.namespace, r.namespace)
@@ -190,31 +192,31 @@ func overlap(a, b []string) bool {
 }
 
 // isMesh tells whether a reference is to a Service.
-func (ref *ParentRef) isMesh() bool {
+func (ref *parentRef) isMesh() bool {
 	return ref.Kind != nil && *ref.Kind == "Service" && or(ref.Group, apiGroup) == ""
 }
 
 // isOurs tells whether a reference is to a kind that this package knows.
-func (ref *ParentRef) isOurs() bool {
+func (ref *parentRef) isOurs() bool {
 	kind := or(ref.Kind, "Gateway")
 	return ref.isMesh() || or(ref.Group, apiGroup) == apiGroup && (kind == "Gateway" || kind == "ListenerSet")
 }
 
 // attachMesh is the Service to which a reference attaches a route, or the reason
 // why there is none.
-func (c *Config) attachMesh(r *routeObject, ref ParentRef) (s *Object[*Service], reason string) {
-	s = c.services[or(ref.Namespace, r.namespace)+"/"+ref.Name]
+func (c *Config) attachMesh(r *routeObject, ref parentRef) (s *object[kube.Service], reason string) {
+	s = c.serviceByID[or(ref.Namespace, r.namespace)+"/"+ref.Name]
 	switch {
-	case s == nil, s.Spec.Type == "ExternalName", s.Spec.ClusterIP == headless:
+	case s == nil, s.spec.Type == kube.ExternalName, s.spec.ClusterIP == kube.Headless:
 		return nil, reasonNoParent
-	case ref.Port != nil && s.Spec.port(*ref.Port) == nil:
+	case ref.Port != nil && portOf(s.spec, *ref.Port) == nil:
 		return nil, reasonNoParent
 	}
 	return s, reasonAccepted
 }
 
 // words is how a reference is written in messages.
-func (ref *ParentRef) words(namespace string) string {
+func (ref *parentRef) words(namespace string) string {
 	parts := []string{or(ref.Kind, "Gateway"), or(ref.Namespace, namespace) + "/" + ref.Name}
 	if ref.SectionName != nil {
 		parts = append(parts, "section "+*ref.SectionName)

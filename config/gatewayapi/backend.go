@@ -1,14 +1,14 @@
 package gatewayapi
 
-import "github.com/sidecarless/mesh/upstream"
+import (
+	"github.com/sidecarless/mesh/config/internal/kube"
+	"github.com/sidecarless/mesh/upstream"
+)
 
-// headless is the ClusterIP of a Service that has none.
-const headless = "None"
-
-// port is the Service's port of that number, or nil.
-func (s *Service) port(number int32) *ServicePort {
+// portOf is the Service's port of that number, or nil.
+func portOf(s *kube.Service, number int32) *kube.ServicePort {
 	for i := range s.Ports {
-		if s.Ports[i].Port == number {
+		if s.Ports[i].Port == uint32(number) {
 			return &s.Ports[i]
 		}
 	}
@@ -17,14 +17,14 @@ func (s *Service) port(number int32) *ServicePort {
 
 // A target is a port of a Service, and how it is spoken to.
 type target struct {
-	service  *Object[*Service]
-	port     *ServicePort
+	service  *object[kube.Service]
+	port     *kube.ServicePort
 	protocol upstream.Protocol
 }
 
 // resolve finds the Service that a route refers to, or the reason why there is
 // none. Within the mesh references to other namespaces need no grant.
-func (c *Config) resolve(ref ObjectRef, r *routeObject, inMesh bool) (t target, reason string) {
+func (c *Config) resolve(ref objectRef, r *routeObject, inMesh bool) (t target, reason string) {
 	if or(ref.Kind, "Service") != "Service" || or(ref.Group, "") != "" {
 		return t, reasonInvalidKind
 	}
@@ -32,11 +32,11 @@ func (c *Config) resolve(ref ObjectRef, r *routeObject, inMesh bool) (t target, 
 	if namespace != r.namespace && !inMesh && !c.granted(r, namespace, ref.Name) {
 		return t, reasonNotPermitted
 	}
-	s := c.services[namespace+"/"+ref.Name]
+	s := c.serviceByID[namespace+"/"+ref.Name]
 	if s == nil {
 		return t, reasonNotFound
 	}
-	port := s.Spec.port(or(ref.Port, 0))
+	port := portOf(s.spec, or(ref.Port, 0))
 	if port == nil {
 		return t, reasonNotFound
 	}
@@ -44,12 +44,12 @@ func (c *Config) resolve(ref ObjectRef, r *routeObject, inMesh bool) (t target, 
 }
 
 // targetOf is a port of a Service as a target, or the reason why it is none.
-func targetOf(s *Object[*Service], port *ServicePort, grpc bool) (t target, reason string) {
+func targetOf(s *object[kube.Service], port *kube.ServicePort, grpc bool) (t target, reason string) {
 	t = target{service: s, port: port}
 	switch {
-	case port.Protocol == "UDP", port.AppProtocol == "kubernetes.io/wss":
+	case port.Protocol == "UDP", port.AppProtocol == kube.WSS:
 		return t, reasonProtocol
-	case port.AppProtocol == "kubernetes.io/h2c" || grpc:
+	case port.AppProtocol == kube.H2C || grpc:
 		t.protocol = upstream.HTTP2
 	}
 	return t, reasonResolved
@@ -57,15 +57,15 @@ func targetOf(s *Object[*Service], port *ServicePort, grpc bool) (t target, reas
 
 // granted tells whether a route may refer to a Service of another namespace.
 func (c *Config) granted(r *routeObject, namespace, name string) bool {
-	for _, g := range c.ReferenceGrants {
-		if g.Namespace == namespace && g.Spec.allowsFrom(r) && g.Spec.allowsTo(name) {
+	for _, g := range c.referenceGrants {
+		if g.namespace == namespace && g.spec.allowsFrom(r) && g.spec.allowsTo(name) {
 			return true
 		}
 	}
 	return false
 }
 
-func (g *ReferenceGrantSpec) allowsFrom(r *routeObject) bool {
+func (g *referenceGrantSpec) allowsFrom(r *routeObject) bool {
 	for _, f := range g.From {
 		if f.Group == apiGroup && f.Kind == r.kind && f.Namespace == r.namespace {
 			return true
@@ -74,7 +74,7 @@ func (g *ReferenceGrantSpec) allowsFrom(r *routeObject) bool {
 	return false
 }
 
-func (g *ReferenceGrantSpec) allowsTo(service string) bool {
+func (g *referenceGrantSpec) allowsTo(service string) bool {
 	for _, t := range g.To {
 		if t.Group == "" && t.Kind == "Service" && or(t.Name, service) == service {
 			return true

@@ -28,13 +28,13 @@ const (
 	replacePrefix = "ReplacePrefixMatch"
 )
 
-func hasFilter(list []Filter, kind string) bool {
-	return slices.ContainsFunc(list, func(f Filter) bool { return f.Type == kind })
+func hasFilter(list []filter, kind string) bool {
+	return slices.ContainsFunc(list, func(f filter) bool { return f.Type == kind })
 }
 
 // onePrefix tells whether the matches of a rule are one prefix of paths, which a
 // rewrite can replace.
-func onePrefix(matches []HTTPMatch) bool {
+func onePrefix(matches []httpMatch) bool {
 	switch len(matches) {
 	case 0:
 		return true
@@ -60,7 +60,7 @@ type filterCheck struct {
 	prefix bool // the rule matches one prefix
 }
 
-func (d filterCheck) backends(p *manifest.Path, refs []BackendRef) {
+func (d filterCheck) backends(p *manifest.Path, refs []backendRef) {
 	d.size(p, len(refs), maxItems)
 	for i := range refs {
 		at, ref := p.At(i), &refs[i]
@@ -72,7 +72,7 @@ func (d filterCheck) backends(p *manifest.Path, refs []BackendRef) {
 	}
 }
 
-func (d *reader) backend(p *manifest.Path, ref ObjectRef) {
+func (d *reader) backend(p *manifest.Path, ref objectRef) {
 	d.required(p.Field("name"), ref.Name)
 	d.portNumber(p.Field("port"), ref.Port)
 	if or(ref.Kind, "Service") == "Service" && or(ref.Group, "") == "" && ref.Port == nil {
@@ -81,7 +81,7 @@ func (d *reader) backend(p *manifest.Path, ref ObjectRef) {
 }
 
 // filters checks a list of filters: each kind but mirrors once.
-func (d filterCheck) filters(p *manifest.Path, list []Filter) {
+func (d filterCheck) filters(p *manifest.Path, list []filter) {
 	d.size(p, len(list), maxItems)
 	seen := map[string]bool{}
 	for i := range list {
@@ -98,7 +98,7 @@ func (d filterCheck) filters(p *manifest.Path, list []Filter) {
 }
 
 // filter checks one filter. The field of its type is set, and no other.
-func (d filterCheck) filter(p *manifest.Path, f *Filter) {
+func (d filterCheck) filter(p *manifest.Path, f *filter) {
 	fields := []struct {
 		kind, field string
 		set         bool
@@ -139,11 +139,11 @@ func (d filterCheck) notCarriedOut(p *manifest.Path) {
 	d.warn(p, nil, "is not carried out: requests that it applies to are answered with 500, since a filter must not be left out")
 }
 
-func (d filterCheck) headers(p *manifest.Path, m *HeaderModifier, request bool) {
+func (d filterCheck) headers(p *manifest.Path, m *headerModifier, request bool) {
 	hosts := 0
 	for _, group := range []struct {
 		field string
-		list  []Header
+		list  []headerValue
 	}{{"set", m.Set}, {"add", m.Add}} {
 		at := p.Field(group.field)
 		d.size(at, len(group.list), maxItems)
@@ -174,7 +174,7 @@ func (d filterCheck) headers(p *manifest.Path, m *HeaderModifier, request bool) 
 
 func isHost(name string) bool { return strings.EqualFold(name, "Host") }
 
-func (d filterCheck) mirror(p *manifest.Path, m *RequestMirror) {
+func (d filterCheck) mirror(p *manifest.Path, m *requestMirror) {
 	d.backend(p.Field("backendRef"), m.BackendRef)
 	if m.Percent != nil {
 		if m.Fraction != nil {
@@ -191,7 +191,7 @@ func (d filterCheck) mirror(p *manifest.Path, m *RequestMirror) {
 	}
 }
 
-func (d filterCheck) redirect(p *manifest.Path, r *RequestRedirect) {
+func (d filterCheck) redirect(p *manifest.Path, r *requestRedirect) {
 	if r.Scheme != nil {
 		d.oneOf(p.Field("scheme"), *r.Scheme, "http", "https")
 	}
@@ -207,14 +207,14 @@ func (d filterCheck) redirect(p *manifest.Path, r *RequestRedirect) {
 	}
 }
 
-func (d filterCheck) rewrite(p *manifest.Path, r *URLRewrite) {
+func (d filterCheck) rewrite(p *manifest.Path, r *urlRewrite) {
 	if r.Hostname != nil {
 		d.hostname(p.Field("hostname"), *r.Hostname, false)
 	}
 	d.pathModifier(p.Field("path"), r.Path)
 }
 
-func (d filterCheck) pathModifier(p *manifest.Path, m *PathModifier) {
+func (d filterCheck) pathModifier(p *manifest.Path, m *pathModifier) {
 	if m == nil || !d.oneOf(p.Field("type"), m.Type, replaceFull, replacePrefix) {
 		return
 	}
@@ -237,7 +237,7 @@ func (d filterCheck) pathModifier(p *manifest.Path, m *PathModifier) {
 
 var originForm = regexp.MustCompile(`^[a-zA-Z][a-zA-Z0-9+.\-]*://(\*|(\*\.)?[a-zA-Z0-9]([-a-zA-Z0-9.]*[a-zA-Z0-9])?|\[[0-9a-fA-F:.]+\])(:[0-9]{1,5})?$`)
 
-func (d filterCheck) cors(p *manifest.Path, c *CORS) {
+func (d filterCheck) cors(p *manifest.Path, c *corsFilter) {
 	for i, o := range c.AllowOrigins {
 		at := p.Field("allowOrigins").At(i)
 		switch {

@@ -12,7 +12,7 @@ const (
 	fromNone     = "None"
 )
 
-func checkGateway(d *reader, g *GatewaySpec) {
+func checkGateway(d *reader, g *gatewaySpec) {
 	p := manifest.Top("spec")
 	d.required(p.Field("gatewayClassName"), g.Class)
 	d.listeners(p.Field("listeners"), g.Listeners)
@@ -24,7 +24,7 @@ func checkGateway(d *reader, g *GatewaySpec) {
 	}
 }
 
-func checkListenerSet(d *reader, s *ListenerSetSpec) {
+func checkListenerSet(d *reader, s *listenerSetSpec) {
 	p := manifest.Top("spec")
 	d.required(p.Field("parentRef").Field("name"), s.ParentRef.Name)
 	d.listeners(p.Field("listeners"), s.Listeners)
@@ -39,7 +39,7 @@ type listenerKey struct {
 	protocol, hostname string
 }
 
-func (d *reader) listeners(p *manifest.Path, list []Listener) {
+func (d *reader) listeners(p *manifest.Path, list []listenerSpec) {
 	d.size(p, len(list), maxListener)
 	names, keys := map[string]bool{}, map[listenerKey]bool{}
 	for i := range list {
@@ -73,7 +73,7 @@ func (d *reader) listeners(p *manifest.Path, list []Listener) {
 	}
 }
 
-func (d *reader) from(p *manifest.Path, f *FromNamespaces) {
+func (d *reader) from(p *manifest.Path, f *fromNamespaces) {
 	if f == nil {
 		return
 	}
@@ -90,7 +90,7 @@ func (d *reader) from(p *manifest.Path, f *FromNamespaces) {
 	}
 }
 
-func checkReferenceGrant(d *reader, g *ReferenceGrantSpec) {
+func checkReferenceGrant(d *reader, g *referenceGrantSpec) {
 	p := manifest.Top("spec")
 	for field, n := range map[string]int{"from": len(g.From), "to": len(g.To)} {
 		if n == 0 {

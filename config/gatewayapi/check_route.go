@@ -11,14 +11,11 @@ const (
 	maxWeight       = 1_000_000
 )
 
-func checkHTTPRoute(d *reader, r *HTTPRouteSpec) {
-	p := manifest.Top("spec")
-	d.parents(p.Field("parentRefs"), r.ParentRefs)
-	d.hostnames(p.Field("hostnames"), r.Hostnames)
-	d.ruleCount(p, len(r.Rules))
+func checkHTTPRoute(d *reader, r *routeSpec[httpRule]) {
+	p := checkRoute(d, r)
 	total := 0
 	for i := range r.Rules {
-		at, rule := p.Field("rules").At(i), &r.Rules[i]
+		at, rule := p.At(i), &r.Rules[i]
 		total += len(rule.Matches)
 		d.size(at.Field("matches"), len(rule.Matches), maxMatches)
 		for j := range rule.Matches {
@@ -35,17 +32,14 @@ func checkHTTPRoute(d *reader, r *HTTPRouteSpec) {
 		d.session(at.Field("sessionPersistence"), rule.SessionPersistence)
 	}
 	if total > maxMatchesTotal {
-		d.refuse(p.Field("rules"), nil, "have %d matches, and at most %d are allowed in a route", total, maxMatchesTotal)
+		d.refuse(p, nil, "have %d matches, and at most %d are allowed in a route", total, maxMatchesTotal)
 	}
 }
 
-func checkGRPCRoute(d *reader, r *GRPCRouteSpec) {
-	p := manifest.Top("spec")
-	d.parents(p.Field("parentRefs"), r.ParentRefs)
-	d.hostnames(p.Field("hostnames"), r.Hostnames)
-	d.ruleCount(p, len(r.Rules))
+func checkGRPCRoute(d *reader, r *routeSpec[grpcRule]) {
+	p := checkRoute(d, r)
 	for i := range r.Rules {
-		at, rule := p.Field("rules").At(i), &r.Rules[i]
+		at, rule := p.At(i), &r.Rules[i]
 		d.size(at.Field("matches"), len(rule.Matches), maxMatches)
 		for j := range rule.Matches {
 			m, at := &rule.Matches[j], at.Field("matches").At(j)
@@ -59,7 +53,17 @@ func checkGRPCRoute(d *reader, r *GRPCRouteSpec) {
 	}
 }
 
-func (d *reader) parents(p *manifest.Path, refs []ParentRef) {
+// checkRoute checks what routes of both kinds have, and returns where the rules are.
+func checkRoute[Rule any](d *reader, r *routeSpec[Rule]) (rules *manifest.Path) {
+	p := manifest.Top("spec")
+	d.parents(p.Field("parentRefs"), r.ParentRefs)
+	d.hostnames(p.Field("hostnames"), r.Hostnames)
+	rules = p.Field("rules")
+	d.ruleCount(rules, len(r.Rules))
+	return rules
+}
+
+func (d *reader) parents(p *manifest.Path, refs []parentRef) {
 	d.size(p, len(refs), 32)
 	for i, ref := range refs {
 		d.required(p.At(i).Field("name"), ref.Name)
@@ -81,13 +85,13 @@ func (d *reader) hostnames(p *manifest.Path, names []string) {
 func (d *reader) ruleCount(p *manifest.Path, n int) {
 	if e := d.all.Get("spec"); n == 0 && e != nil {
 		if m := manifest.Resolve(e.Value); hasKey(m.Content, "rules") {
-			d.refuse(p.Field("rules"), nil, "needs at least one entry")
+			d.refuse(p, nil, "needs at least one entry")
 		}
 	}
-	d.size(p.Field("rules"), n, maxItems)
+	d.size(p, n, maxItems)
 }
 
-func (d *reader) httpMatch(p *manifest.Path, m *HTTPMatch) {
+func (d *reader) httpMatch(p *manifest.Path, m *httpMatch) {
 	if path := m.Path; path != nil {
 		kind := or(path.Type, typePrefix)
 		if d.oneOf(p.Field("path").Field("type"), kind, typeExact, typePrefix, typeRegex) {
@@ -106,7 +110,7 @@ func (d *reader) httpMatch(p *manifest.Path, m *HTTPMatch) {
 	d.valueMatches(p.Field("queryParams"), m.QueryParams, func(p *manifest.Path, s string) { d.required(p, s) })
 }
 
-func (d *reader) grpcMethod(p *manifest.Path, m *GRPCMethod) {
+func (d *reader) grpcMethod(p *manifest.Path, m *grpcMethod) {
 	if m == nil {
 		return
 	}
@@ -133,7 +137,7 @@ func (d *reader) grpcMethod(p *manifest.Path, m *GRPCMethod) {
 	}
 }
 
-func (d *reader) timeouts(p *manifest.Path, t *Timeouts) {
+func (d *reader) timeouts(p *manifest.Path, t *timeouts) {
 	if t == nil {
 		return
 	}
@@ -143,7 +147,7 @@ func (d *reader) timeouts(p *manifest.Path, t *Timeouts) {
 	}
 }
 
-func (d *reader) retry(p *manifest.Path, r *Retry) {
+func (d *reader) retry(p *manifest.Path, r *retrySpec) {
 	if r == nil {
 		return
 	}
@@ -158,7 +162,7 @@ func (d *reader) retry(p *manifest.Path, r *Retry) {
 	d.duration(p.Field("backoff"), r.Backoff)
 }
 
-func (d *reader) session(p *manifest.Path, s *SessionPersistence) {
+func (d *reader) session(p *manifest.Path, s *sessionPersistence) {
 	if s == nil {
 		return
 	}
@@ -168,7 +172,7 @@ func (d *reader) session(p *manifest.Path, s *SessionPersistence) {
 	if d.duration(p.Field("idleTimeout"), s.IdleTimeout); s.IdleTimeout != nil {
 		d.warn(p.Field("idleTimeout"), nil, "is not carried out: a session has no state here that could become old")
 	}
-	for field, c := range map[string]*SessionCookie{"cookieConfig": s.CookieConfig, "cookie": s.Cookie} {
+	for field, c := range map[string]*sessionCookie{"cookieConfig": s.CookieConfig, "cookie": s.Cookie} {
 		if c == nil {
 			continue
 		}

@@ -129,7 +129,7 @@ func (d *reader) path(p *manifest.Path, s string) {
 }
 
 // valueMatches checks conditions on headers or query parameters.
-func (d *reader) valueMatches(p *manifest.Path, list []ValueMatch, name func(*manifest.Path, string)) {
+func (d *reader) valueMatches(p *manifest.Path, list []valueMatch, name func(*manifest.Path, string)) {
 	d.size(p, len(list), maxItems)
 	for i, m := range list {
 		at := p.At(i)

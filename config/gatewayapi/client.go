@@ -12,6 +12,7 @@ import (
 
 	"github.com/sidecarless/mesh"
 	"github.com/sidecarless/mesh/access"
+	"github.com/sidecarless/mesh/config/internal/kube"
 )
 
 // A ClientConfig is what the resources do not say. Its zero value is a workload of
@@ -87,12 +88,12 @@ func (c *Client) Update(config *Config) error {
 	next := &registry{ports: map[authority]http.RoundTripper{}, addresses: map[string]string{}}
 	return c.engine.update(config, func(b *builder) {
 		routes := config.routesByService(c.config.Namespace)
-		for _, s := range config.Services {
-			if ip := s.Spec.ClusterIP; ip != "" && ip != headless {
+		for _, s := range config.services {
+			if ip := s.spec.ClusterIP; ip != "" && ip != kube.Headless {
 				next.addresses[ip] = s.id()
 			}
-			for i := range s.Spec.Ports {
-				port := &s.Spec.Ports[i]
+			for i := range s.spec.Ports {
+				port := &s.spec.Ports[i]
 				next.ports[authority{s.id(), uint16(port.Port)}] = b.servicePort(s, port, routes[s.id()])
 			}
 		}
@@ -101,10 +102,10 @@ func (c *Client) Update(config *Config) error {
 
 // servicePort is what requests to a port of a Service meet: the routes for it, or
 // without any just its endpoints.
-func (b *builder) servicePort(s *Object[*Service], port *ServicePort, routes []meshRoute) http.RoundTripper {
+func (b *builder) servicePort(s *object[kube.Service], port *kube.ServicePort, routes []meshRoute) http.RoundTripper {
 	var list []attachment
 	for _, m := range routes {
-		if m.port == 0 || m.port == port.Port {
+		if m.port == 0 || m.port == int32(port.Port) {
 			list = append(list, attachment{route: m.route, hosts: []string{anyHost}})
 		}
 	}
@@ -117,7 +118,7 @@ func (b *builder) servicePort(s *Object[*Service], port *ServicePort, routes []m
 	}
 	to, err := b.cluster(t, false)
 	if err != nil {
-		b.problem(s.Source(), err)
+		b.problem(s.source(), err)
 	}
 	return to
 }
@@ -158,7 +159,7 @@ func (c *Config) routesByService(namespace string) map[string][]meshRoute {
 			}
 			m := meshRoute{r, or(ref.Port, 0)}
 			switch r.namespace {
-			case s.Namespace:
+			case s.namespace:
 				producers[s.id()] = append(producers[s.id()], m)
 			case namespace:
 				own[s.id()] = append(own[s.id()], m)

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/sidecarless/mesh/config/internal/kube"
 	"github.com/sidecarless/mesh/internal/flow"
 	"github.com/sidecarless/mesh/lb"
 	"github.com/sidecarless/mesh/upstream"
@@ -20,7 +21,7 @@ import (
 // spoken to.
 type clusterKey struct {
 	service  string // as namespace/name
-	port     int32
+	port     uint32
 	protocol upstream.Protocol
 	sticky   bool // sessions stay at their endpoints
 }
@@ -100,31 +101,27 @@ func (e *engine) retire(c *cluster) {
 // EndpointSlice speaks of the Service, its name is the endpoint: a cluster's DNS
 // knows it.
 func (c *Config) endpoints(t target) []lb.Endpoint {
-	list := c.slices[t.service.id()]
+	list := c.slicesOf[t.service.id()]
 	if len(list) == 0 {
-		name := t.service.Spec.ExternalName
+		name := t.service.spec.ExternalName
 		if name == "" {
-			name = t.service.Name + "." + t.service.Namespace + ".svc." + clusterDomain
+			name = t.service.name + "." + t.service.namespace + ".svc." + clusterDomain
 		}
 		port := t.port.Port
-		if n, err := strconv.ParseInt(t.port.TargetPort, 10, 32); err == nil && t.service.Spec.ClusterIP == headless {
-			port = int32(n) // the name stands for the pods themselves
+		if n, err := strconv.ParseUint(t.port.TargetPort, 10, 32); err == nil && t.service.spec.ClusterIP == kube.Headless {
+			port = uint32(n) // the name stands for the pods themselves
 		}
 		return []lb.Endpoint{{Addr: join(name, port)}}
 	}
 	var all []lb.Endpoint
 	seen := map[string]bool{}
 	for _, s := range list {
-		for _, p := range s.Spec.Ports {
+		for _, p := range s.spec.Ports {
 			if p.Name != t.port.Name {
 				continue
 			}
-			for _, e := range s.Spec.Endpoints {
-				if len(e.Addresses) == 0 || !or(e.Conditions.Ready, true) {
-					continue
-				}
-				// Further addresses are for the same endpoint.
-				addr := join(e.Addresses[0], cmp.Or(p.Port, t.port.Port))
+			for address, e := range s.spec.Ready() {
+				addr := join(address, cmp.Or(p.Port, t.port.Port))
 				if !seen[addr] {
 					seen[addr] = true
 					all = append(all, lb.Endpoint{Addr: addr, Locality: lb.Locality{Zone: e.Zone}})
@@ -135,6 +132,6 @@ func (c *Config) endpoints(t target) []lb.Endpoint {
 	return all
 }
 
-func join(host string, port int32) string {
-	return net.JoinHostPort(strings.Trim(host, "[]"), strconv.Itoa(int(port)))
+func join(host string, port uint32) string {
+	return net.JoinHostPort(strings.Trim(host, "[]"), strconv.FormatUint(uint64(port), 10))
 }

@@ -38,7 +38,7 @@ func (c *Config) Conditions() []Condition {
 			}
 			base := Condition{
 				Route: r.kind + " " + r.id(), Parent: or(ref.Namespace, r.namespace) + "/" + ref.Name,
-				source: r.source, parent: ref.words(r.namespace),
+				source: r.source(), parent: ref.words(r.namespace),
 			}
 			a, b := base, base
 			a.Type, a.Status, a.Reason = "Accepted", reason == reasonAccepted, reason
@@ -53,7 +53,7 @@ func (c *Config) Conditions() []Condition {
 // resolveAll is the first reason why a reference of the route is not resolved.
 func (c *Config) resolveAll(r *routeObject, inMesh bool) string {
 	reason := reasonResolved
-	try := func(ref ObjectRef) {
+	try := func(ref objectRef) {
 		if reason == reasonResolved {
 			_, reason = c.resolve(ref, r, inMesh)
 		}

@@ -9,50 +9,64 @@ import (
 	"time"
 
 	"github.com/sidecarless/mesh"
+	"github.com/sidecarless/mesh/config/internal/kube"
 )
 
-// An Object is one that was read, with what it holds.
-type Object[T any] struct {
-	Kind            string
-	Namespace, Name string // the namespace is "default" when the document names none
-	Labels          map[string]string
-	Created         time.Time // metadata.creationTimestamp; zero when absent
+// A resource is what all objects have.
+type resource struct {
+	kind            string
+	namespace, name string // the namespace is "default" when the document names none
+	labels          map[string]string
+	created         time.Time // metadata.creationTimestamp; zero when absent
 
-	File  string
-	Line  int // of the object's first key
-	Order int // position over all files and documents
-
-	Spec T
+	file  string
+	line  int // of the object's first key
+	order int // position over all files and documents
 }
 
-// Key is "Kind namespace/name".
-func (o *Object[T]) Key() string { return o.Kind + " " + o.id() }
+// An object is a resource with what it holds.
+type object[T any] struct {
+	*resource
+	spec *T
+}
 
-func (o *Object[T]) id() string { return o.Namespace + "/" + o.Name }
+func (r *resource) id() string { return r.namespace + "/" + r.name }
 
-// Source names the object in messages: "mesh.yaml:12: HTTPRoute shop/reviews".
-func (o *Object[T]) Source() string { return fmt.Sprintf("%s:%d: %s", o.File, o.Line, o.Key()) }
+// key is "Kind namespace/name".
+func (r *resource) key() string { return r.kind + " " + r.id() }
 
-// A Config is what was read from documents. Lists are ordered by age: first
-// objects without a creation time, by their place in the files, then the others by
-// time, namespace and name. It does not change any more.
+// source names the object in messages: "mesh.yaml:12: HTTPRoute shop/reviews".
+func (r *resource) source() string { return fmt.Sprintf("%s:%d: %s", r.file, r.line, r.key()) }
+
+// compareAge is negative if r is older than o, which decides conflicts between them:
+// objects without a creation time come first, by their place in the files, then the
+// others by time, namespace and name.
+func (r *resource) compareAge(o *resource) int {
+	if c := r.created.Compare(o.created); c != 0 || r.created.IsZero() {
+		return cmp.Or(c, cmp.Compare(r.order, o.order))
+	}
+	return cmp.Or(cmp.Compare(r.id(), o.id()), cmp.Compare(r.order, o.order))
+}
+
+// A Config is what was read from documents. It does not change any more.
 type Config struct {
-	HTTPRoutes      []*Object[*HTTPRouteSpec]
-	GRPCRoutes      []*Object[*GRPCRouteSpec]
-	Gateways        []*Object[*GatewaySpec]
-	ListenerSets    []*Object[*ListenerSetSpec]
-	ReferenceGrants []*Object[*ReferenceGrantSpec]
-	Services        []*Object[*Service]
-	EndpointSlices  []*Object[*EndpointSlice]
-	Namespaces      []*Object[*Namespace]
-
 	problems []problem
 
-	services   map[string]*Object[*Service]
-	namespaces map[string]*Object[*Namespace]
-	gateways   map[string]*Object[*GatewaySpec]
-	slices     map[string][]*Object[*EndpointSlice] // by namespace and name of the Service
-	places     []*place                             // the listeners of all Gateways
+	// The objects of each kind, the oldest first.
+	httpRoutes      []*object[routeSpec[httpRule]]
+	grpcRoutes      []*object[routeSpec[grpcRule]]
+	gateways        []*object[gatewaySpec]
+	listenerSets    []*object[listenerSetSpec]
+	referenceGrants []*object[referenceGrantSpec]
+	services        []*object[kube.Service]
+	endpointSlices  []*object[kube.EndpointSlice]
+	namespaces      []*object[kube.Namespace]
+
+	serviceByID   map[string]*object[kube.Service]
+	namespaceByID map[string]*object[kube.Namespace]
+	gatewayByID   map[string]*object[gatewaySpec]
+	slicesOf      map[string][]*object[kube.EndpointSlice] // by namespace and name of the Service
+	places        []*place                                 // the listeners of all Gateways
 }
 
 type problem struct {
@@ -90,37 +104,33 @@ func (c *Config) Warnings() iter.Seq[*mesh.Problem] {
 	}
 }
 
-// byAge puts objects in the order in which conflicts between them are decided.
-func byAge[T any](list []*Object[T]) {
-	slices.SortStableFunc(list, func(a, b *Object[T]) int {
-		return older(a.Created, b.Created, a.Order, b.Order, a.id(), b.id())
-	})
-}
-
-// older compares the ages of objects: without a creation time they are older the
-// earlier they stand in the files.
-func older(a, b time.Time, i, j int, x, y string) int {
-	if c := a.Compare(b); c != 0 || a.IsZero() {
-		return cmp.Or(c, cmp.Compare(i, j))
+// ready orders what was read, and makes it ready to be found.
+func (c *Config) ready() {
+	byAge(c.httpRoutes)
+	byAge(c.grpcRoutes)
+	byAge(c.gateways)
+	byAge(c.listenerSets)
+	byAge(c.referenceGrants)
+	byAge(c.services)
+	byAge(c.endpointSlices)
+	byAge(c.namespaces)
+	c.serviceByID, c.namespaceByID, c.gatewayByID = byID(c.services), byID(c.namespaces), byID(c.gateways)
+	c.slicesOf = map[string][]*object[kube.EndpointSlice]{}
+	for _, s := range c.endpointSlices {
+		id := s.namespace + "/" + s.spec.Service
+		c.slicesOf[id] = append(c.slicesOf[id], s)
 	}
-	return cmp.Or(cmp.Compare(x, y), cmp.Compare(i, j))
-}
-
-// index makes everything ready to be found.
-func (c *Config) index() {
-	c.services, c.namespaces, c.gateways = byID(c.Services), byID(c.Namespaces), byID(c.Gateways)
-	c.slices = map[string][]*Object[*EndpointSlice]{}
-	for _, s := range c.EndpointSlices {
-		id := s.Namespace + "/" + s.Spec.Service
-		c.slices[id] = append(c.slices[id], s)
-	}
-	for _, g := range c.Gateways {
+	for _, g := range c.gateways {
 		c.places = append(c.places, c.placesOf(g)...)
 	}
 }
 
-func byID[T any](list []*Object[T]) map[string]*Object[T] {
-	all := make(map[string]*Object[T], len(list))
+func byAge[T any](list []*object[T]) {
+	slices.SortStableFunc(list, func(a, b *object[T]) int { return a.compareAge(b.resource) })
+}
+
+func byID[T any](list []*object[T]) map[string]*object[T] {
+	all := make(map[string]*object[T], len(list))
 	for _, o := range list {
 		all[o.id()] = o
 	}

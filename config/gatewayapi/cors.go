@@ -15,7 +15,7 @@ import (
 const defaultMaxAge = 5
 
 // corsOf is the layer for pages of other origins, or nil.
-func corsOf(filters []Filter) (layer, error) {
+func corsOf(filters []filter) (layer, error) {
 	for _, f := range filters {
 		if f.CORS != nil {
 			return newCORS(f.CORS)
@@ -24,7 +24,7 @@ func corsOf(filters []Filter) (layer, error) {
 	return nil, nil
 }
 
-func newCORS(c *CORS) (layer, error) {
+func newCORS(c *corsFilter) (layer, error) {
 	config := rewrite.CORSConfig{
 		Methods: c.AllowMethods, Headers: c.AllowHeaders, Expose: c.ExposeHeaders,
 		MaxAge: time.Duration(or(c.MaxAge, defaultMaxAge)) * time.Second, Credentials: or(c.AllowCredentials, false),

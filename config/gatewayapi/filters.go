@@ -11,8 +11,8 @@ import (
 
 // levels are the changes of a HeaderModifier: set and add, then remove. Of several
 // entries for one name the first counts.
-func levels(m *HeaderModifier) []rewrite.Headers {
-	header := func(list []Header) http.Header {
+func levels(m *headerModifier) []rewrite.Headers {
+	header := func(list []headerValue) http.Header {
 		h := http.Header{}
 		for _, one := range list {
 			if name := http.CanonicalHeaderKey(one.Name); h[name] == nil {
@@ -25,7 +25,7 @@ func levels(m *HeaderModifier) []rewrite.Headers {
 }
 
 // requests is what filters make of requests: headers, host and path.
-func requests(filters []Filter, prefix string) (layer, error) {
+func requests(filters []filter, prefix string) (layer, error) {
 	var c rewrite.Config
 	for _, f := range filters {
 		if f.RequestHeaderModifier != nil {
@@ -53,7 +53,7 @@ func requests(filters []Filter, prefix string) (layer, error) {
 }
 
 // answers is what filters make of answers.
-func answers(filters []Filter) (layer, error) {
+func answers(filters []filter) (layer, error) {
 	for _, f := range filters {
 		if f.ResponseHeaderModifier != nil {
 			w, err := rewrite.New(rewrite.Config{Response: levels(f.ResponseHeaderModifier)})
@@ -67,7 +67,7 @@ func answers(filters []Filter) (layer, error) {
 }
 
 // pathChange is a path modifier in the terms of package rewrite.
-func pathChange(m *PathModifier, prefix string) (path, replaced string, segments bool) {
+func pathChange(m *pathModifier, prefix string) (path, replaced string, segments bool) {
 	switch {
 	case m == nil:
 		return "", "", false
@@ -85,7 +85,7 @@ func pathChange(m *PathModifier, prefix string) (path, replaced string, segments
 func rooted(path string) string { return "/" + strings.TrimLeft(path, "/") }
 
 // redirectOf is the redirect among filters, or nil.
-func redirectOf(filters []Filter, prefix string, at site) http.RoundTripper {
+func redirectOf(filters []filter, prefix string, at site) http.RoundTripper {
 	for _, f := range filters {
 		if r := f.RequestRedirect; r != nil {
 			d := redirect{scheme: or(r.Scheme, at.scheme), host: or(r.Hostname, ""), port: at.port}

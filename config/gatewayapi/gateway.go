@@ -81,23 +81,23 @@ func (g *Gateway) Update(c *Config) error {
 }
 
 // gateway is the Gateway of a name, or the only one.
-func (c *Config) gateway(name string) (*Object[*GatewaySpec], error) {
+func (c *Config) gateway(name string) (*object[gatewaySpec], error) {
 	l := check.List{Prefix: "gatewayapi"}
 	switch {
-	case name != "" && c.gateways[name] == nil:
+	case name != "" && c.gatewayByID[name] == nil:
 		l.Add("Name", name, "there is no such Gateway")
 	case name != "":
-		return c.gateways[name], nil
-	case len(c.Gateways) != 1:
-		l.Add("Name", nil, "is missing: there are %d Gateways", len(c.Gateways))
+		return c.gatewayByID[name], nil
+	case len(c.gateways) != 1:
+		l.Add("Name", nil, "is missing: there are %d Gateways", len(c.gateways))
 	default:
-		return c.Gateways[0], nil
+		return c.gateways[0], nil
 	}
 	return nil, l.Err()
 }
 
 // listeners makes the listeners of a Gateway, the most specific host first.
-func (b *builder) listeners(g *Object[*GatewaySpec]) []listener {
+func (b *builder) listeners(g *object[gatewaySpec]) []listener {
 	at := map[*place][]attachment{}
 	for _, r := range b.config.routes() {
 		for _, ref := range r.parents {

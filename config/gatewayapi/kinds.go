@@ -4,6 +4,9 @@ import (
 	"maps"
 	"slices"
 
+	"go.yaml.in/yaml/v3"
+
+	"github.com/sidecarless/mesh/config/internal/kube"
 	"github.com/sidecarless/mesh/config/internal/manifest"
 )
 
@@ -23,7 +26,7 @@ type kind struct {
 }
 
 // kindOf is a kind of the Gateway API with its checks.
-func kindOf[T any](versions []string, list func(*Config) *[]*Object[*T], check func(*reader, *T)) kind {
+func kindOf[T any](list func(*Config) *[]*object[T], check func(*reader, *T), versions ...string) kind {
 	return kind{group: apiGroup, versions: versions, read: func(d *reader) {
 		for _, e := range d.all.Entries {
 			switch e.Key {
@@ -41,19 +44,32 @@ func kindOf[T any](versions []string, list func(*Config) *[]*Object[*T], check f
 	}}
 }
 
-// kubernetes is one of Kubernetes' own kinds. Those are read for what routing
-// needs of them: an API server has checked them, or will.
-func kubernetes(group string, versions []string, read func(*reader)) kind {
-	return kind{group: group, versions: versions, read: read}
+// kubernetes is one of Kubernetes' own kinds.
+func kubernetes[T any](group string, list func(*Config) *[]*object[T], read func(*kube.Object) *T, versions ...string) kind {
+	return kind{group: group, versions: versions, read: func(d *reader) { keep(d, list(&d.Config), read(d.kube())) }}
+}
+
+// kube is the object as one of Kubernetes' own.
+func (d *reader) kube() *kube.Object {
+	return &kube.Object{
+		Fields: d.all, Labels: d.res.labels,
+		Reject: func(p *manifest.Path, _ *yaml.Node, reason string) { d.refuse(p, nil, "%s", reason) },
+	}
+}
+
+// readNamespace reads a Namespace, which is in none.
+func readNamespace(d *reader) {
+	d.res.namespace = ""
+	keep(d, &d.namespaces, kube.ReadNamespace(d.kube()))
 }
 
 // kinds are the kinds known, by name.
 var kinds = map[string]kind{
-	"HTTPRoute":      kindOf([]string{"v1", "v1beta1", "v1alpha2"}, func(c *Config) *[]*Object[*HTTPRouteSpec] { return &c.HTTPRoutes }, checkHTTPRoute),
-	"GRPCRoute":      kindOf([]string{"v1", "v1alpha2"}, func(c *Config) *[]*Object[*GRPCRouteSpec] { return &c.GRPCRoutes }, checkGRPCRoute),
-	"Gateway":        kindOf([]string{"v1", "v1beta1", "v1alpha2"}, func(c *Config) *[]*Object[*GatewaySpec] { return &c.Gateways }, checkGateway),
-	"ListenerSet":    kindOf([]string{"v1"}, func(c *Config) *[]*Object[*ListenerSetSpec] { return &c.ListenerSets }, checkListenerSet),
-	"ReferenceGrant": kindOf([]string{"v1", "v1beta1", "v1alpha2"}, func(c *Config) *[]*Object[*ReferenceGrantSpec] { return &c.ReferenceGrants }, checkReferenceGrant),
+	"HTTPRoute":      kindOf(func(c *Config) *[]*object[routeSpec[httpRule]] { return &c.httpRoutes }, checkHTTPRoute, "v1", "v1beta1", "v1alpha2"),
+	"GRPCRoute":      kindOf(func(c *Config) *[]*object[routeSpec[grpcRule]] { return &c.grpcRoutes }, checkGRPCRoute, "v1", "v1alpha2"),
+	"Gateway":        kindOf(func(c *Config) *[]*object[gatewaySpec] { return &c.gateways }, checkGateway, "v1", "v1beta1", "v1alpha2"),
+	"ListenerSet":    kindOf(func(c *Config) *[]*object[listenerSetSpec] { return &c.listenerSets }, checkListenerSet, "v1"),
+	"ReferenceGrant": kindOf(func(c *Config) *[]*object[referenceGrantSpec] { return &c.referenceGrants }, checkReferenceGrant, "v1", "v1beta1", "v1alpha2"),
 
 	"GatewayClass":          {group: apiGroup, versions: []string{"v1", "v1beta1"}, read: func(*reader) {}},
 	"TLSRoute":              notHTTP("v1", "v1alpha2", "v1alpha3"),
@@ -62,9 +78,9 @@ var kinds = map[string]kind{
 	"BackendTLSPolicy":      {group: apiGroup, versions: []string{"v1", "v1alpha3"}, refused: true, note: "is not carried out, and without it requests would go out in plain text"},
 	"XBackendTrafficPolicy": {group: experimentalGroup, versions: []string{"v1alpha1"}, note: "is not carried out: there is no budget for retries"},
 
-	"Service":       kubernetes("", []string{"v1"}, readService),
-	"EndpointSlice": kubernetes("discovery.k8s.io", []string{"v1", "v1beta1"}, readEndpointSlice),
-	"Namespace":     kubernetes("", []string{"v1"}, readNamespace),
+	"Service":       kubernetes("", func(c *Config) *[]*object[kube.Service] { return &c.services }, kube.ReadService, "v1"),
+	"EndpointSlice": kubernetes("discovery.k8s.io", func(c *Config) *[]*object[kube.EndpointSlice] { return &c.endpointSlices }, kube.ReadEndpointSlice, "v1", "v1beta1"),
+	"Namespace":     {versions: []string{"v1"}, read: readNamespace},
 }
 
 // notHTTP is a kind of routes for what is no HTTP.
@@ -81,33 +97,4 @@ func kindNames() []string {
 		}
 	}
 	return names
-}
-
-func readService(d *reader) {
-	s := &Service{}
-	d.loose("spec", s)
-	keep(d, &d.Services, s)
-}
-
-func readEndpointSlice(d *reader) {
-	s := &EndpointSlice{Service: d.object.Labels["kubernetes.io/service-name"]}
-	d.loose("ports", &s.Ports)
-	d.loose("endpoints", &s.Endpoints)
-	keep(d, &d.EndpointSlices, s)
-}
-
-func readNamespace(d *reader) {
-	d.object.Namespace = ""
-	keep(d, &d.Namespaces, &Namespace{})
-}
-
-// loose reads a field without regard to what it has no place for.
-func (d *reader) loose(name string, v any) {
-	e := d.all.Get(name)
-	if e == nil {
-		return
-	}
-	if err := e.Value.Decode(v); err != nil {
-		d.refuse(manifest.Top(name), nil, "cannot be read: %s", manifest.ErrorText(err))
-	}
 }

@@ -23,7 +23,7 @@ func (a *ranked) before(b *ranked) int {
 	return cmp.Or(slices.Compare(b.rank[:], a.rank[:]), a.Compare(b.Request))
 }
 
-func httpRanked(m *HTTPMatch) ranked {
+func httpRanked(m *httpMatch) ranked {
 	q := match.Request{Path: match.Segments("/")}
 	if m.Path != nil {
 		q.Path = pathValue(or(m.Path.Type, typePrefix), or(m.Path.Value, "/"))
@@ -53,7 +53,7 @@ func pathValue(kind, value string) match.Value {
 }
 
 // headerFields are conditions on headers. Of several on one name the first counts.
-func headerFields(list []ValueMatch) (fields []match.Field) {
+func headerFields(list []valueMatch) (fields []match.Field) {
 	seen := map[string]bool{}
 	for _, h := range list {
 		if name := strings.ToLower(h.Name); !seen[name] {
@@ -70,7 +70,7 @@ func headerFields(list []ValueMatch) (fields []match.Field) {
 
 // queryValue compares a parameter that is to be exact decoded: characters that can
 // come encoded may do so.
-func queryValue(p ValueMatch) match.Value {
+func queryValue(p valueMatch) match.Value {
 	if or(p.Type, typeExact) == typeRegex {
 		return match.Regex(p.Value)
 	}
@@ -107,7 +107,7 @@ func isUnreserved(c byte) bool {
 	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || strings.IndexByte("-._~", c) >= 0
 }
 
-func grpcRanked(m *GRPCMatch) ranked {
+func grpcRanked(m *grpcMatch) ranked {
 	r := ranked{Request: match.Request{Headers: headerFields(m.Headers)}}
 	if m.Method == nil {
 		return r

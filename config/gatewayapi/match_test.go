@@ -34,23 +34,23 @@ func TestHostnamesIntersect(t *testing.T) {
 	}
 }
 
-func grpcOf(service, method, kind string, headers int) *GRPCMatch {
-	m := &GRPCMatch{Method: &GRPCMethod{Service: &service, Method: &method, Type: &kind}}
+func grpcOf(service, method, kind string, headers int) *grpcMatch {
+	m := &grpcMatch{Method: &grpcMethod{Service: &service, Method: &method, Type: &kind}}
 	for i := range headers {
-		m.Headers = append(m.Headers, ValueMatch{Name: string(rune('A' + i)), Value: "1"})
+		m.Headers = append(m.Headers, valueMatch{Name: string(rune('A' + i)), Value: "1"})
 	}
 	return m
 }
 
 func TestGRPCPrefersServiceThenMethodThenHeaders(t *testing.T) {
-	order := []*GRPCMatch{
+	order := []*grpcMatch{
 		grpcOf("shop.Cart", "Add", typeExact, 1),
 		grpcOf("shop.Cart", "Add", typeExact, 0),
 		grpcOf("shop.Cart", "", typeExact, 2),
 		grpcOf(`shop\..*`, "", typeRegex, 0),
 		grpcOf("", "AddManyThingsAtOnceToTheCart", typeExact, 0),
 		grpcOf("", "Add", typeExact, 3),
-		{Headers: []ValueMatch{{Name: "A", Value: "1"}}},
+		{Headers: []valueMatch{{Name: "A", Value: "1"}}},
 		{},
 	}
 	for i, a := range order {
@@ -88,7 +88,7 @@ func FuzzQueryValues(f *testing.F) {
 		if plus {
 			encoded = url.QueryEscape(value)
 		}
-		m, err := match.New(match.Request{Query: []match.Field{{Name: "k", Value: queryValue(ValueMatch{Value: value})}}})
+		m, err := match.New(match.Request{Query: []match.Field{{Name: "k", Value: queryValue(valueMatch{Value: value})}}})
 		require.NoError(t, err)
 		r := httptest.NewRequest("GET", "/", nil)
 		r.URL.RawQuery = "k=" + encoded

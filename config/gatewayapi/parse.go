@@ -36,15 +36,7 @@ func load(read func(manifest.Files)) (*Config, error) {
 	l := &loader{keys: map[string]string{}}
 	read(manifest.Files{Document: l.document, Missing: l.unreadable})
 	c := &l.Config
-	byAge(c.HTTPRoutes)
-	byAge(c.GRPCRoutes)
-	byAge(c.Gateways)
-	byAge(c.ListenerSets)
-	byAge(c.ReferenceGrants)
-	byAge(c.Services)
-	byAge(c.EndpointSlices)
-	byAge(c.Namespaces)
-	c.index()
+	c.ready()
 	return c, c.Err()
 }
 
@@ -77,7 +69,7 @@ func (l *loader) document(doc manifest.Document) {
 type reader struct {
 	*loader
 	*manifest.Reader
-	object Object[struct{}]
+	res    *resource
 	all    *manifest.Mapping
 	base   int // lines of the file before the document
 	node   *yaml.Node
@@ -93,7 +85,7 @@ const maxSaid = 100
 // object reads one object.
 func (l *loader) object(doc manifest.Document, node *yaml.Node) {
 	d := &reader{loader: l, base: doc.Line, node: node}
-	d.object = Object[struct{}]{File: doc.File, Line: doc.Line + node.Line, Order: l.count}
+	d.res = &resource{file: doc.File, line: doc.Line + node.Line, order: l.count}
 	l.count++
 	before := len(l.problems)
 	defer func() {
@@ -107,11 +99,11 @@ func (l *loader) object(doc manifest.Document, node *yaml.Node) {
 	})
 	d.all = d.Mapping(nil, node)
 	apiVersion := d.Text(nil, d.all, "apiVersion")
-	d.object.Kind = d.Text(nil, d.all, "kind")
+	d.res.kind = d.Text(nil, d.all, "kind")
 	switch {
 	case apiVersion == "":
 		d.refuse(manifest.Top("apiVersion"), nil, "is missing")
-	case d.object.Kind == "":
+	case d.res.kind == "":
 		d.refuse(manifest.Top("kind"), nil, "is missing")
 	default:
 		group, version, grouped := strings.Cut(apiVersion, "/")
@@ -124,7 +116,7 @@ func (l *loader) object(doc manifest.Document, node *yaml.Node) {
 
 // byKind reads an object as its kind asks.
 func (d *reader) byKind(group, version string) {
-	k, known := kinds[d.object.Kind]
+	k, known := kinds[d.res.kind]
 	if !known || k.group != group {
 		d.otherKind(group)
 		return
@@ -142,31 +134,31 @@ func (d *reader) byKind(group, version string) {
 		}
 		return
 	}
-	if other, twice := d.keys[d.object.Key()]; twice {
+	if other, twice := d.keys[d.res.key()]; twice {
 		d.refuse(nil, nil, "there is another one of this name in %s", other)
 		return
 	}
-	d.keys[d.object.Key()] = fmt.Sprintf("%s:%d", d.object.File, d.object.Line)
+	d.keys[d.res.key()] = fmt.Sprintf("%s:%d", d.res.file, d.res.line)
 	k.read(d)
 }
 
 // otherKind passes over a kind that is not known.
 func (d *reader) otherKind(group string) {
-	k, known := kinds[d.object.Kind]
+	k, known := kinds[d.res.kind]
 	switch {
 	case group == apiGroup && known:
 		d.refuse(manifest.Top("apiVersion"), group, "this kind is of the group %q", k.group)
 	case group == apiGroup:
-		d.refuse(manifest.Top("kind"), d.object.Kind, "there is no such kind%s", manifest.DidYouMean(manifest.Nearest(d.object.Kind, kindNames())))
+		d.refuse(manifest.Top("kind"), d.res.kind, "there is no such kind%s", manifest.DidYouMean(manifest.Nearest(d.res.kind, kindNames())))
 	}
 }
 
 func (d *reader) metadata() {
 	m := d.Metadata(d.all, func(name, namespace string) {
-		d.object.Name, d.object.Namespace = name, cmp.Or(namespace, "default")
+		d.res.name, d.res.namespace = name, cmp.Or(namespace, "default")
 	})
-	d.object.Labels, d.object.Created = m.Labels, m.Created
-	if d.object.Name == "" {
+	d.res.labels, d.res.created = m.Labels, m.Created
+	if d.res.name == "" {
 		d.refuse(manifest.Top("metadata").Field("name"), nil, "is missing")
 	}
 }
@@ -200,22 +192,17 @@ func (d *reader) report(warning bool, field string, line int, value any, reason 
 	if d.said++; d.said > maxSaid {
 		return
 	}
-	key := cmp.Or(d.object.Kind, "object")
-	if d.object.Name != "" {
-		key = d.object.Key()
+	key := cmp.Or(d.res.kind, "object")
+	if d.res.name != "" {
+		key = d.res.key()
 	}
-	source := fmt.Sprintf("%s:%d: %s", d.object.File, line, key)
+	source := fmt.Sprintf("%s:%d: %s", d.res.file, line, key)
 	d.problems = append(d.problems, problem{&mesh.Problem{Source: source, Field: field, Value: value, Reason: reason}, line, warning})
 }
 
 // keep appends the object with its spec to a list, unless there is an error.
-func keep[T any](d *reader, list *[]*Object[T], spec T) {
-	if d.bad {
-		return
+func keep[T any](d *reader, list *[]*object[T], spec *T) {
+	if !d.bad {
+		*list = append(*list, &object[T]{d.res, spec})
 	}
-	o := d.object
-	*list = append(*list, &Object[T]{
-		Kind: o.Kind, Namespace: o.Namespace, Name: o.Name, Labels: o.Labels, Created: o.Created,
-		File: o.File, Line: o.Line, Order: o.Order, Spec: spec,
-	})
 }

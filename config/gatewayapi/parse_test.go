@@ -138,8 +138,8 @@ func TestFilesAndFoldersAreRead(t *testing.T) {
 	fsys := fstest.MapFS{"a.yaml": {Data: []byte(edge)}, "b/c.yml": {Data: []byte(service("shop/a"))}}
 	c, err := ParseFS(fsys, "a.yaml", "b")
 	require.NoError(t, err)
-	require.Len(t, c.Gateways, 1)
-	require.Equal(t, "b/c.yml", c.Services[0].File)
+	require.Len(t, c.gateways, 1)
+	require.Equal(t, "b/c.yml", c.services[0].file)
 	file := filepath.Join(t.TempDir(), "a.yaml")
 	require.NoError(t, os.WriteFile(file, []byte(edge+"---\n"+edge), 0o600))
 	_, err = ParseFiles(file)
@@ -174,7 +174,7 @@ func FuzzParse(f *testing.F) {
 		client, err := NewClient(c, ClientConfig{})
 		require.NoError(t, err)
 		require.NoError(t, client.Close())
-		for _, g := range c.Gateways {
+		for _, g := range c.gateways {
 			gateway, err := NewGateway(c, GatewayConfig{Name: g.id()})
 			require.NoError(t, err)
 			require.NoError(t, gateway.Close())

@@ -3,97 +3,85 @@ package gatewayapi
 import (
 	"slices"
 	"strconv"
-	"time"
 )
 
 // A routeObject is an HTTPRoute or GRPCRoute in the form in which they are carried out.
 type routeObject struct {
-	kind, namespace, name string
-	source                string
-	created               time.Time
-	order                 int
-	parents               []ParentRef
-	hostnames             []string
-	rules                 []rule
+	*resource
+	parents   []parentRef
+	hostnames []string
+	rules     []rule
 }
 
 // A rule is one of a route, with defaults filled in.
 type rule struct {
 	id       string // its place in the route
 	name     string
-	source   string // of the route
 	matches  []ranked
-	filters  []Filter
-	backends []BackendRef
-	timeouts Timeouts
-	retry    *Retry
-	session  *SessionPersistence
+	filters  []filter
+	backends []backendRef
+	timeouts timeouts
+	retry    *retrySpec
+	session  *sessionPersistence
 	grpc     bool
 	prefix   string // the prefix of paths that it matches, if that is all it matches by
 }
 
-func (r *routeObject) id() string { return r.namespace + "/" + r.name }
-
 // routes are the routes of both kinds, the oldest first.
 func (c *Config) routes() []*routeObject {
 	var all []*routeObject
-	for _, o := range c.HTTPRoutes {
-		r := routeOf(o, o.Spec.ParentRefs, o.Spec.Hostnames)
-		rules := o.Spec.Rules
-		if len(rules) == 0 {
-			rules = []HTTPRule{{}}
-		}
-		for i, h := range rules {
-			one := rule{
-				id: strconv.Itoa(i), name: h.Name, source: r.source, filters: h.Filters, backends: h.BackendRefs,
-				timeouts: or(h.Timeouts, Timeouts{}), retry: h.Retry, session: h.SessionPersistence, prefix: prefixOf(h.Matches),
+	for _, o := range c.httpRoutes {
+		all = append(all, routeOf(o, func(r httpRule) rule {
+			return rule{
+				name: r.Name, matches: rankedBy(httpRanked, r.Matches), filters: r.Filters, backends: r.BackendRefs,
+				timeouts: or(r.Timeouts, timeouts{}), retry: r.Retry, session: r.SessionPersistence, prefix: prefixOf(r.Matches),
 			}
-			matches := h.Matches
-			if len(matches) == 0 {
-				matches = []HTTPMatch{{}}
-			}
-			for i := range matches {
-				one.matches = append(one.matches, httpRanked(&matches[i]))
-			}
-			r.rules = append(r.rules, one)
-		}
-		all = append(all, r)
+		}))
 	}
-	for _, o := range c.GRPCRoutes {
-		r := routeOf(o, o.Spec.ParentRefs, o.Spec.Hostnames)
-		rules := o.Spec.Rules
-		if len(rules) == 0 {
-			rules = []GRPCRule{{}}
-		}
-		for i, g := range rules {
-			one := rule{id: strconv.Itoa(i), name: g.Name, source: r.source, filters: g.Filters, backends: g.BackendRefs, session: g.SessionPersistence, grpc: true}
-			matches := g.Matches
-			if len(matches) == 0 {
-				matches = []GRPCMatch{{}}
+	for _, o := range c.grpcRoutes {
+		all = append(all, routeOf(o, func(r grpcRule) rule {
+			return rule{
+				name: r.Name, matches: rankedBy(grpcRanked, r.Matches), filters: r.Filters, backends: r.BackendRefs,
+				session: r.SessionPersistence, grpc: true,
 			}
-			for i := range matches {
-				one.matches = append(one.matches, grpcRanked(&matches[i]))
-			}
-			r.rules = append(r.rules, one)
-		}
-		all = append(all, r)
+		}))
 	}
-	slices.SortStableFunc(all, func(a, b *routeObject) int {
-		return older(a.created, b.created, a.order, b.order, a.id(), b.id())
-	})
+	slices.SortStableFunc(all, func(a, b *routeObject) int { return a.compareAge(b.resource) })
 	return all
 }
 
-func routeOf[T any](o *Object[T], parents []ParentRef, hostnames []string) *routeObject {
-	return &routeObject{
-		kind: o.Kind, namespace: o.Namespace, name: o.Name, source: o.Source(),
-		created: o.Created, order: o.Order, parents: parents, hostnames: hostnames,
+// routeOf makes a route of an object and its rules. Without rules it has one for all
+// requests.
+func routeOf[Rule any](o *object[routeSpec[Rule]], ruleOf func(Rule) rule) *routeObject {
+	r := &routeObject{resource: o.resource, parents: o.spec.ParentRefs, hostnames: o.spec.Hostnames}
+	for i, one := range orOne(o.spec.Rules) {
+		rule := ruleOf(one)
+		rule.id = strconv.Itoa(i)
+		r.rules = append(r.rules, rule)
 	}
+	return r
+}
+
+// rankedBy are the matches of a rule; without any there is one for all requests.
+func rankedBy[Match any](rank func(*Match) ranked, matches []Match) []ranked {
+	var all []ranked
+	for _, m := range orOne(matches) {
+		all = append(all, rank(&m))
+	}
+	return all
+}
+
+// orOne is a list, or one entry without fields where it is empty.
+func orOne[T any](list []T) []T {
+	if len(list) == 0 {
+		return make([]T, 1)
+	}
+	return list
 }
 
 // prefixOf is the prefix that a rule matches by, which modifiers of the path
 // replace.
-func prefixOf(matches []HTTPMatch) string {
+func prefixOf(matches []httpMatch) string {
 	if !onePrefix(matches) {
 		return ""
 	}

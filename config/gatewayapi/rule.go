@@ -57,14 +57,14 @@ func (b *builder) rule(at site, r *rule) http.RoundTripper {
 		l.Include("spec.rules.backendRefs", err)
 	}
 	if err := l.Err(); err != nil {
-		b.problem(r.source, err)
+		b.problem(at.route.source(), err)
 		return nil
 	}
 	return mesh.Chain(layers...)(last)
 }
 
 // notCarriedOut names a filter that is not carried out, if there is one.
-func notCarriedOut(filters []Filter) string {
+func notCarriedOut(filters []filter) string {
 	for _, f := range filters {
 		if f.Type == filterExtension || f.Type == filterAuth {
 			return "the filter " + f.Type + " is not carried out"
@@ -75,7 +75,7 @@ func notCarriedOut(filters []Filter) string {
 
 // copies are the layers that copy requests. A copy that has nowhere to go is not
 // made.
-func (b *builder) copies(l *check.List, at site, filters []Filter) (layers []layer) {
+func (b *builder) copies(l *check.List, at site, filters []filter) (layers []layer) {
 	for _, f := range filters {
 		m := f.RequestMirror
 		if m == nil {
@@ -102,7 +102,7 @@ func (b *builder) copies(l *check.List, at site, filters []Filter) (layers []lay
 }
 
 // shareOf is the share of requests that are copied.
-func shareOf(m *RequestMirror) mesh.Fraction {
+func shareOf(m *requestMirror) mesh.Fraction {
 	switch {
 	case m.Percent != nil:
 		return mesh.Percent(float64(*m.Percent))
@@ -124,8 +124,8 @@ func nowhere(grpc bool, reason string) http.RoundTripper {
 // choice is the split over the backends of a rule. A backend that is not valid
 // keeps its share and answers with 500.
 func (b *builder) choice(at site, r *rule) (http.RoundTripper, error) {
-	weight := func(ref BackendRef) int32 { return or(ref.Weight, 1) }
-	if !slices.ContainsFunc(r.backends, func(ref BackendRef) bool { return weight(ref) > 0 }) {
+	weight := func(ref backendRef) int32 { return or(ref.Weight, 1) }
+	if !slices.ContainsFunc(r.backends, func(ref backendRef) bool { return weight(ref) > 0 }) {
 		return nowhere(r.grpc, "the rule has no backend"), nil
 	}
 	var branches []split.ClientBranch
@@ -154,7 +154,7 @@ func (b *builder) choice(at site, r *rule) (http.RoundTripper, error) {
 
 // branch is what a request to one backend meets: the backend's own filters,
 // retries, and the cluster.
-func (b *builder) branch(at site, r *rule, ref *BackendRef) (http.RoundTripper, error) {
+func (b *builder) branch(at site, r *rule, ref *backendRef) (http.RoundTripper, error) {
 	if reason := notCarriedOut(ref.Filters); reason != "" {
 		return refusal{status: http.StatusInternalServerError, details: mesh.DetailsDirectResponse, reason: reason}, nil
 	}

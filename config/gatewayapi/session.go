@@ -23,18 +23,18 @@ const (
 )
 
 // cookie is the configuration of the cookie in either shape that the API has had.
-func (s *SessionPersistence) cookie() SessionCookie {
+func (s *sessionPersistence) cookie() sessionCookie {
 	switch {
 	case s.Cookie != nil:
 		return *s.Cookie
 	case s.CookieConfig != nil:
 		return *s.CookieConfig
 	}
-	return SessionCookie{}
+	return sessionCookie{}
 }
 
 // name is that of the cookie or header, empty for one of our choice.
-func (s *SessionPersistence) name() string {
+func (s *sessionPersistence) name() string {
 	switch {
 	case or(s.Type, sessionByCookie) == sessionByHeader && s.Header != nil && s.Header.Name != nil:
 		return *s.Header.Name
@@ -59,7 +59,7 @@ type session struct {
 	rand     func() uint64
 }
 
-func newSession(c *SessionPersistence, at site, r *rule, branches []split.ClientBranch, draw func() uint64) (http.RoundTripper, error) {
+func newSession(c *sessionPersistence, at site, r *rule, branches []split.ClientBranch, draw func() uint64) (http.RoundTripper, error) {
 	splitter, err := split.New(branches...)
 	if err != nil {
 		return nil, err

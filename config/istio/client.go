@@ -9,6 +9,7 @@ import (
 
 	"github.com/sidecarless/mesh/access"
 	"github.com/sidecarless/mesh/config/internal/build"
+	"github.com/sidecarless/mesh/config/internal/kube"
 	"github.com/sidecarless/mesh/config/internal/plan"
 	"github.com/sidecarless/mesh/lb"
 	"github.com/sidecarless/mesh/mtls"
@@ -143,9 +144,9 @@ func (c *Config) world() *plan.World {
 		ServiceEntries:   planned(c.ServiceEntries()),
 		WorkloadEntries:  planned(c.WorkloadEntries()),
 		Gateways:         planned(c.Gateways()),
-		Services:         c.plannedServices(),
-		EndpointSlices:   c.plannedSlices(),
-		Pods:             c.plannedPods(),
+		Services:         planned(objectsOf[*kube.Service](c)),
+		EndpointSlices:   planned(objectsOf[*kube.EndpointSlice](c)),
+		Pods:             planned(objectsOf[*kube.Pod](c)),
 		Mesh:             c.MeshConfig().Spec,
 	}
 	if m := c.MeshConfig().Resource; m != nil {
@@ -154,6 +155,14 @@ func (c *Config) world() *plan.World {
 	return w
 }
 
+// planned are objects as plans are made of them.
 func planned[T any](objects []Object[T]) []plan.Object[T] {
-	return converted(objects, func(spec T) T { return spec })
+	list := make([]plan.Object[T], len(objects))
+	for i, o := range objects {
+		list[i] = plan.Object[T]{
+			Namespace: o.Namespace, Name: o.Name, Labels: o.Labels, Annotations: o.Annotations,
+			Spec: o.Spec, Source: o.Source(""), Line: o.Source,
+		}
+	}
+	return list
 }

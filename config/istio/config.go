@@ -104,16 +104,6 @@ func (c *Config) RequestAuthentications() []Object[*security.RequestAuthenticati
 	return objectsOf[*security.RequestAuthentication](c)
 }
 
-// Services are the Kubernetes objects of that kind, oldest first.
-func (c *Config) Services() []Object[*Service] { return objectsOf[*Service](c) }
-
-// EndpointSlices are the Kubernetes objects of that kind, oldest first.
-func (c *Config) EndpointSlices() []Object[*EndpointSlice] { return objectsOf[*EndpointSlice](c) }
-
-// Pods are the Kubernetes objects of that kind, oldest first, those that a
-// Deployment, StatefulSet, DaemonSet or ReplicaSet would make among them.
-func (c *Config) Pods() []Object[*Pod] { return objectsOf[*Pod](c) }
-
 // MeshConfig are the mesh-wide settings and the document they stand in. Without
 // one the spec is empty and the resource nil: every default is in force.
 func (c *Config) MeshConfig() Object[*meshconfig.MeshConfig] {

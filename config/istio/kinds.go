@@ -6,6 +6,7 @@ import (
 
 	"google.golang.org/protobuf/proto"
 
+	"github.com/sidecarless/mesh/config/internal/kube"
 	"github.com/sidecarless/mesh/config/internal/manifest"
 )
 
@@ -35,6 +36,19 @@ func istioKind[T proto.Message](group string, versions []string, check func(*che
 		message: func() proto.Message { return typ.New().Interface() },
 		check:   func(c *checker) { check(c, c.res.Spec.(T)) },
 	}
+}
+
+// kubernetes is one of Kubernetes' own kinds.
+func kubernetes[T any](group string, read func(*kube.Object) *T, versions ...string) kind {
+	return kind{group: group, versions: versions, read: func(d *decoder, all *manifest.Mapping) any { return read(d.kube(all)) }}
+}
+
+// global is one of Kubernetes' own kinds whose objects are in no namespace.
+func global[T any](group string, read func(*kube.Object) *T, versions ...string) kind {
+	return kind{group: group, versions: versions, read: func(d *decoder, all *manifest.Mapping) any {
+		d.res.Namespace = ""
+		return read(d.kube(all))
+	}}
 }
 
 // passedOver is a kind that is not read.
@@ -84,19 +98,19 @@ var kinds = map[string]kind{
 	"Telemetry":        passedOver(telemetryGroup, []string{"v1", "v1alpha1"}, CodeSkipped, Warning, "is skipped: telemetry is configured in Go"),
 	"WorkloadGroup":    passedOver(networkingGroup, networkingVersions, CodeSkipped, Info, "is skipped: it only serves to register workloads"),
 
-	"Service":       {group: "", versions: []string{"v1"}, read: readService},
-	"EndpointSlice": {group: "discovery.k8s.io", versions: []string{"v1", "v1beta1"}, read: readEndpointSlice},
-	"Namespace":     {group: "", versions: []string{"v1"}, read: readNamespace},
-	"Pod":           {group: "", versions: []string{"v1"}, read: readPod},
-	"Node":          {group: "", versions: []string{"v1"}, read: readNode},
-	"Secret":        {group: "", versions: []string{"v1"}, read: readSecret},
-	"ConfigMap":     {group: "", versions: []string{"v1"}, read: readConfigMap},
-	"Deployment":    {group: "apps", versions: []string{"v1"}, read: readWorkload},
-	"StatefulSet":   {group: "apps", versions: []string{"v1"}, read: readWorkload},
-	"DaemonSet":     {group: "apps", versions: []string{"v1"}, read: readWorkload},
-	"ReplicaSet":    {group: "apps", versions: []string{"v1"}, read: readWorkload},
+	"Service":       kubernetes("", kube.ReadService, "v1"),
+	"EndpointSlice": kubernetes("discovery.k8s.io", kube.ReadEndpointSlice, "v1", "v1beta1"),
+	"Pod":           kubernetes("", kube.ReadPod, "v1"),
+	"Deployment":    kubernetes("apps", kube.ReadWorkload, "v1"),
+	"StatefulSet":   kubernetes("apps", kube.ReadWorkload, "v1"),
+	"DaemonSet":     kubernetes("apps", kube.ReadWorkload, "v1"),
+	"ReplicaSet":    kubernetes("apps", kube.ReadWorkload, "v1"),
+	"Secret":        kubernetes("", kube.ReadSecret, "v1"),
+	"ConfigMap":     kubernetes("", kube.ReadConfigMap, "v1"),
+	"Namespace":     global("", kube.ReadNamespace, "v1"),
+	"Node":          global("", kube.ReadNode, "v1"),
 
-	"CustomResourceDefinition": {group: "apiextensions.k8s.io", versions: []string{"v1", "v1beta1"}, read: readDefinition},
+	"CustomResourceDefinition": global("apiextensions.k8s.io", kube.ReadDefinition, "v1", "v1beta1"),
 }
 
 // sidecarKind is read for its outboundTrafficPolicy alone.

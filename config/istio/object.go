@@ -6,6 +6,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"github.com/sidecarless/mesh/config/internal/kube"
 	"github.com/sidecarless/mesh/config/internal/manifest"
 )
 
@@ -69,6 +70,14 @@ func (l *loader) byKind(d *decoder, all *manifest.Mapping) {
 	l.keep(d, k)
 }
 
+// kube is the object as one of Kubernetes' own.
+func (d *decoder) kube(all *manifest.Mapping) *kube.Object {
+	return &kube.Object{
+		Fields: all, Labels: d.res.Labels, Annotations: d.res.Annotations,
+		Reject: func(p *manifest.Path, n *yaml.Node, reason string) { d.reject(p, n, nil, "%s", reason) },
+	}
+}
+
 // passOver says why an object is not read.
 func (l *loader) passOver(d *decoder, k kind) {
 	level := k.level
@@ -117,7 +126,7 @@ func (d *decoder) status(all *manifest.Mapping) {
 			Value string `yaml:"value"`
 		} `yaml:"addresses"`
 	}
-	d.into(all, "status", &status)
+	d.kube(all).Into("status", &status)
 	for _, a := range status.Addresses {
 		d.res.Allocated = append(d.res.Allocated, a.Value)
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/sidecarless/mesh"
+	"github.com/sidecarless/mesh/config/internal/kube"
 )
 
 func parse(t *testing.T, doc string) *Config {
@@ -262,18 +263,18 @@ apiVersion: batch/v1
 kind: CronJob
 metadata: {name: nightly}
 `)
-	svc := c.Services()[0].Spec
-	require.Equal(t, []ServicePort{{Name: "http", Port: 9080, TargetPort: "8080"}, {Port: 81, TargetPort: "web"}}, svc.Ports)
+	svc := objectsOf[*kube.Service](c)[0].Spec
+	require.Equal(t, []kube.ServicePort{{Name: "http", Port: 9080, TargetPort: "8080"}, {Port: 81, TargetPort: "web"}}, svc.Ports)
 	require.Equal(t, map[string]string{"app": "reviews"}, svc.Selector)
-	slice := c.EndpointSlices()[0].Spec
+	slice := objectsOf[*kube.EndpointSlice](c)[0].Spec
 	require.Equal(t, "reviews", slice.Service)
-	require.Equal(t, []EndpointPort{{Name: "http", Port: 8080}}, slice.Ports)
+	require.Equal(t, []kube.EndpointPort{{Name: "http", Port: 8080}}, slice.Ports)
 	require.Equal(t, "a", slice.Endpoints[0].Zone)
 	require.False(t, *slice.Endpoints[1].Conditions.Ready)
-	pod := c.Pods()[0].Spec
+	pod := objectsOf[*kube.Pod](c)[0].Spec
 	require.Equal(t, map[string]string{"app": "reviews", "version": "v1"}, pod.Labels)
 	require.Equal(t, "r", pod.ServiceAccount)
-	secret := objectsOf[*Secret](c)[0].Spec
+	secret := objectsOf[*kube.Secret](c)[0].Spec
 	require.Equal(t, map[string][]byte{"tls.crt": []byte("hello"), "note": []byte("plain")}, secret.Data)
 	var warnings []string
 	for p := range c.Warnings() {

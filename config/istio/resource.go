@@ -24,8 +24,8 @@ type Resource struct {
 	Order int // position over all files and documents, from 0
 
 	// Spec is the message of Istio's API for its kinds, such as
-	// *networking.VirtualService, and a type of this package for those of
-	// Kubernetes, such as *Service.
+	// *networking.VirtualService. What is read of Kubernetes' own kinds is for this
+	// module alone.
 	Spec any
 
 	// Allocated are the addresses that the status of a ServiceEntry says it got.

@@ -5,17 +5,27 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/sidecarless/mesh/config/internal/kube"
 	"github.com/sidecarless/mesh/config/internal/plan"
 )
 
-func kubeService(name string, k plan.KubeService) plan.Object[*plan.KubeService] {
-	return plan.Object[*plan.KubeService]{Namespace: "default", Name: name, Spec: &k}
+func kubeService(name string, k kube.Service) plan.Object[*kube.Service] {
+	return plan.Object[*kube.Service]{Namespace: "default", Name: name, Spec: &k}
 }
 
-var webPorts = []plan.KubePort{{Name: "http", Number: 80, Target: "web"}, {Name: "admin", Number: 81, Target: "9000"}}
+var webPorts = []kube.ServicePort{{Name: "http", Port: 80, TargetPort: "web"}, {Name: "admin", Port: 81, TargetPort: "9000"}}
 
-func slice(service string, ports map[string]uint32, endpoints ...plan.KubeEndpoint) plan.Object[*plan.KubeSlice] {
-	return plan.Object[*plan.KubeSlice]{Namespace: "default", Name: service, Spec: &plan.KubeSlice{Service: service, Ports: ports, Endpoints: endpoints}}
+func slice(service string, ports []kube.EndpointPort, endpoints ...kube.Endpoint) plan.Object[*kube.EndpointSlice] {
+	return plan.Object[*kube.EndpointSlice]{Namespace: "default", Name: service, Spec: &kube.EndpointSlice{Service: service, Ports: ports, Endpoints: endpoints}}
+}
+
+// endpoint is one of a Pod, if that has a name.
+func endpoint(address, pod string) kube.Endpoint {
+	e := kube.Endpoint{Addresses: []string{address}}
+	if pod != "" {
+		e.TargetRef = kube.TargetRef{Kind: "Pod", Name: pod}
+	}
+	return e
 }
 
 func planOfWorld(t *testing.T, w *plan.World) *plan.Plan {
@@ -28,15 +38,17 @@ func planOfWorld(t *testing.T, w *plan.World) *plan.Plan {
 func TestKubernetesServices(t *testing.T) {
 	w := worldOf(t, destinationRule("a", "host: a\nsubsets: [{name: v2, labels: {version: v2}}, {name: here, labels: {topology.kubernetes.io/zone: z1}}, {name: node, labels: {kubernetes.io/hostname: n1}}]")+
 		virtualService("vs", "hosts: [a]\nhttp: [{match: [{uri: {prefix: /x}}], route: [{destination: {host: a, subset: v2}, weight: 1}, {destination: {host: a, subset: here}, weight: 1}, {destination: {host: a, subset: node}, weight: 1}]}, {route: [{destination: {host: a}}]}]"))
-	w.Services = []plan.Object[*plan.KubeService]{kubeService("a", plan.KubeService{ClusterIP: "10.96.0.1", Ports: webPorts})}
-	w.EndpointSlices = []plan.Object[*plan.KubeSlice]{
-		slice("a", map[string]uint32{"http": 8080, "admin": 9000}, plan.KubeEndpoint{Address: "10.0.0.1", Zone: "z1", Node: "n1", Pod: "a-1"}),
-		slice("a", map[string]uint32{"http": 8081}, plan.KubeEndpoint{Address: "10.0.0.2", Pod: "a-2"}),
-		slice("b", map[string]uint32{"http": 1}, plan.KubeEndpoint{Address: "10.0.0.3"}),
+	w.Services = []plan.Object[*kube.Service]{kubeService("a", kube.Service{ClusterIP: "10.96.0.1", Ports: webPorts})}
+	placed := endpoint("10.0.0.1", "a-1")
+	placed.Zone, placed.NodeName = "z1", "n1"
+	w.EndpointSlices = []plan.Object[*kube.EndpointSlice]{
+		slice("a", []kube.EndpointPort{{Name: "http", Port: 8080}, {Name: "admin", Port: 9000}}, placed),
+		slice("a", []kube.EndpointPort{{Name: "http", Port: 8081}}, endpoint("10.0.0.2", "a-2")),
+		slice("b", []kube.EndpointPort{{Name: "http", Port: 1}}, endpoint("10.0.0.3", "")),
 	}
-	w.Pods = []plan.Object[*plan.KubePod]{
-		{Namespace: "default", Name: "a-1", Spec: &plan.KubePod{Labels: map[string]string{"version": "v1"}, ServiceAccount: "account"}},
-		{Namespace: "default", Name: "a-2", Spec: &plan.KubePod{Labels: map[string]string{"version": "v2"}}},
+	w.Pods = []plan.Object[*kube.Pod]{
+		{Namespace: "default", Name: "a-1", Spec: &kube.Pod{Labels: map[string]string{"version": "v1"}, ServiceAccount: "account"}},
+		{Namespace: "default", Name: "a-2", Spec: &kube.Pod{Labels: map[string]string{"version": "v2"}}},
 	}
 	p := planOfWorld(t, w)
 	require.Equal(t, "10.0.0.1:8080 10.0.0.2:8081", endpointsOf(p, 80, ""))
@@ -50,7 +62,7 @@ func TestKubernetesServices(t *testing.T) {
 }
 
 func TestKubernetesServicesWithoutSlicesAreAskedByName(t *testing.T) {
-	w := &plan.World{Services: []plan.Object[*plan.KubeService]{kubeService("a", plan.KubeService{ClusterIP: "10.96.0.1", Ports: webPorts})}}
+	w := &plan.World{Services: []plan.Object[*kube.Service]{kubeService("a", kube.Service{ClusterIP: "10.96.0.1", Ports: webPorts})}}
 	p := planOfWorld(t, w)
 	require.Equal(t, hostA+":80", endpointsOf(p, 80, ""))
 	require.Equal(t, hostA+":81", endpointsOf(p, 81, ""), "the cluster's address has the service's ports")
@@ -63,8 +75,8 @@ func TestKubernetesServicesWithoutSlicesAreAskedByName(t *testing.T) {
 
 func TestKubernetesServicesAndEntries(t *testing.T) {
 	w := worldOf(t, serviceEntry(hostA, "addresses: [10.7.7.7]\nresolution: STATIC\nports: [{number: 80, name: http, protocol: HTTP}]\nendpoints: [{address: 10.0.0.9}]"))
-	w.Services = []plan.Object[*plan.KubeService]{kubeService("a", plan.KubeService{ClusterIP: "10.96.0.1", Ports: webPorts})}
-	w.EndpointSlices = []plan.Object[*plan.KubeSlice]{slice("a", map[string]uint32{"http": 8080}, plan.KubeEndpoint{Address: "10.0.0.1"})}
+	w.Services = []plan.Object[*kube.Service]{kubeService("a", kube.Service{ClusterIP: "10.96.0.1", Ports: webPorts})}
+	w.EndpointSlices = []plan.Object[*kube.EndpointSlice]{slice("a", []kube.EndpointPort{{Name: "http", Port: 8080}}, endpoint("10.0.0.1", ""))}
 	p := planOfWorld(t, w)
 	require.Equal(t, "10.0.0.1:8080 10.0.0.9:80", endpointsOf(p, 80, ""), "the entry adds endpoints to Kubernetes' service")
 	require.NotContains(t, names(p.Ports[80], "a"), "10.7.7.7", "and nothing else")
@@ -72,10 +84,10 @@ func TestKubernetesServicesAndEntries(t *testing.T) {
 
 func TestExternalNames(t *testing.T) {
 	w := worldOf(t, services+virtualService("vs", "hosts: [b]\n"+toHost("alias")))
-	w.Services = []plan.Object[*plan.KubeService]{
-		kubeService("alias", plan.KubeService{ExternalName: hostA, Ports: webPorts}),
-		kubeService("again", plan.KubeService{ExternalName: "alias.default.svc.cluster.local", Ports: webPorts}),
-		kubeService("outside", plan.KubeService{ExternalName: "api.example.com", Ports: webPorts}),
+	w.Services = []plan.Object[*kube.Service]{
+		kubeService("alias", kube.Service{Type: kube.ExternalName, ExternalName: hostA, Ports: webPorts}),
+		kubeService("again", kube.Service{Type: kube.ExternalName, ExternalName: "alias.default.svc.cluster.local", Ports: webPorts}),
+		kubeService("outside", kube.Service{Type: kube.ExternalName, ExternalName: "api.example.com", Ports: webPorts}),
 	}
 	p := planOfWorld(t, w)
 	require.Equal(t, "a", to(p, 80, "alias"), "a name of a service that the mesh knows")
@@ -86,15 +98,15 @@ func TestExternalNames(t *testing.T) {
 }
 
 func TestExternalNamesInACircle(t *testing.T) {
-	p := planOfWorld(t, &plan.World{Services: []plan.Object[*plan.KubeService]{
-		kubeService("a", plan.KubeService{ExternalName: "b.default.svc.cluster.local", Ports: webPorts}),
-		kubeService("b", plan.KubeService{ExternalName: hostA, Ports: webPorts}),
+	p := planOfWorld(t, &plan.World{Services: []plan.Object[*kube.Service]{
+		kubeService("a", kube.Service{Type: kube.ExternalName, ExternalName: "b.default.svc.cluster.local", Ports: webPorts}),
+		kubeService("b", kube.Service{Type: kube.ExternalName, ExternalName: hostA, Ports: webPorts}),
 	}})
 	require.Equal(t, "-", to(p, 80, "a"))
 }
 
 func TestVisibilityOfKubernetesServices(t *testing.T) {
-	w := &plan.World{Services: []plan.Object[*plan.KubeService]{kubeService("a", plan.KubeService{Ports: webPorts})}}
+	w := &plan.World{Services: []plan.Object[*kube.Service]{kubeService("a", kube.Service{Ports: webPorts})}}
 	w.Services[0].Namespace = "other"
 	ask := func(exportTo string) string {
 		w.Services[0].Annotations = map[string]string{"networking.istio.io/exportTo": exportTo}
@@ -109,30 +121,30 @@ func TestVisibilityOfKubernetesServices(t *testing.T) {
 
 func TestProtocolsOfKubernetesPorts(t *testing.T) {
 	for _, tt := range []struct {
-		port plan.KubePort
+		port kube.ServicePort
 		want string
 	}{
-		{plan.KubePort{Name: "http"}, "HTTP"},
-		{plan.KubePort{Name: "http-web"}, "HTTP"},
-		{plan.KubePort{Name: "http2-web"}, "HTTP2"},
-		{plan.KubePort{Name: "GRPC"}, "GRPC"},
-		{plan.KubePort{Name: "grpc-web"}, "GRPC-WEB"},
-		{plan.KubePort{Name: "grpc-web-x"}, "GRPC-WEB"},
-		{plan.KubePort{Name: "grpc-website"}, "GRPC"},
-		{plan.KubePort{Name: "tcp-db"}, "TCP"},
-		{plan.KubePort{Name: "httpweb"}, ""},
-		{plan.KubePort{Name: "web"}, ""},
-		{plan.KubePort{Name: "web", AppProtocol: "http"}, "HTTP"},
-		{plan.KubePort{Name: "tcp-x", AppProtocol: "grpc"}, "GRPC"},
-		{plan.KubePort{Name: "http", AppProtocol: "example.com/own"}, ""},
-		{plan.KubePort{Name: "x", AppProtocol: "kubernetes.io/h2c"}, "HTTP2"},
-		{plan.KubePort{Name: "x", AppProtocol: "kubernetes.io/ws"}, "HTTP"},
-		{plan.KubePort{Name: "x", AppProtocol: "kubernetes.io/wss"}, "HTTPS"},
-		{plan.KubePort{Name: "http", Transport: "UDP"}, "UDP"},
+		{kube.ServicePort{Name: "http"}, "HTTP"},
+		{kube.ServicePort{Name: "http-web"}, "HTTP"},
+		{kube.ServicePort{Name: "http2-web"}, "HTTP2"},
+		{kube.ServicePort{Name: "GRPC"}, "GRPC"},
+		{kube.ServicePort{Name: "grpc-web"}, "GRPC-WEB"},
+		{kube.ServicePort{Name: "grpc-web-x"}, "GRPC-WEB"},
+		{kube.ServicePort{Name: "grpc-website"}, "GRPC"},
+		{kube.ServicePort{Name: "tcp-db"}, "TCP"},
+		{kube.ServicePort{Name: "httpweb"}, ""},
+		{kube.ServicePort{Name: "web"}, ""},
+		{kube.ServicePort{Name: "web", AppProtocol: "http"}, "HTTP"},
+		{kube.ServicePort{Name: "tcp-x", AppProtocol: "grpc"}, "GRPC"},
+		{kube.ServicePort{Name: "http", AppProtocol: "example.com/own"}, ""},
+		{kube.ServicePort{Name: "x", AppProtocol: "kubernetes.io/h2c"}, "HTTP2"},
+		{kube.ServicePort{Name: "x", AppProtocol: "kubernetes.io/ws"}, "HTTP"},
+		{kube.ServicePort{Name: "x", AppProtocol: "kubernetes.io/wss"}, "HTTPS"},
+		{kube.ServicePort{Name: "http", Protocol: "UDP"}, "UDP"},
 	} {
 		t.Run(tt.port.Name+tt.port.AppProtocol, func(t *testing.T) {
-			tt.port.Number = 80
-			p := planOfWorld(t, &plan.World{Services: []plan.Object[*plan.KubeService]{kubeService("a", plan.KubeService{Ports: []plan.KubePort{tt.port}})}})
+			tt.port.Port = 80
+			p := planOfWorld(t, &plan.World{Services: []plan.Object[*kube.Service]{kubeService("a", kube.Service{Ports: []kube.ServicePort{tt.port}})}})
 			require.Equal(t, tt.want, p.Clusters[plan.Cluster{Host: hostA, Port: 80}].Port.Protocol)
 		})
 	}

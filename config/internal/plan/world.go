@@ -9,6 +9,7 @@ import (
 	mesh "istio.io/api/mesh/v1alpha1"
 	networking "istio.io/api/networking/v1alpha3"
 
+	"github.com/sidecarless/mesh/config/internal/kube"
 	"github.com/sidecarless/mesh/lb"
 )
 
@@ -36,9 +37,9 @@ type World struct {
 	ServiceEntries   []Object[*networking.ServiceEntry]
 	WorkloadEntries  []Object[*networking.WorkloadEntry]
 	Gateways         []Object[*networking.Gateway]
-	Services         []Object[*KubeService]
-	EndpointSlices   []Object[*KubeSlice]
-	Pods             []Object[*KubePod]
+	Services         []Object[*kube.Service]
+	EndpointSlices   []Object[*kube.EndpointSlice]
+	Pods             []Object[*kube.Pod]
 	Mesh             *mesh.MeshConfig // nil: the defaults
 
 	// MeshLine is the source of a field of Mesh; it may be nil.
