@@ -65,7 +65,7 @@ func earlier(t mesh.Try) string {
 	}
 	text := fmt.Sprintf("%s %s %v", t.Endpoint, how, rounded(t.Duration)) + waited(t)
 	if t.Why != "" {
-		text += ", then again: " + t.Why
+		text += ", then again: " + strings.TrimSuffix(t.Why, ": "+how)
 	}
 	return text
 }
