@@ -52,17 +52,10 @@ func (l *loader) unreadable(source, reason string) {
 }
 
 func (l *loader) document(doc manifest.Document) {
-	objects, line, reason := doc.Objects()
-	if reason != "" {
-		l.unreadable(fmt.Sprintf("%s:%d", doc.File, doc.Line+line), reason)
-	}
-	for _, o := range objects {
-		if o.Node.Kind != yaml.MappingNode {
-			l.unreadable(fmt.Sprintf("%s:%d", doc.File, doc.Line+o.Node.Line), "is "+manifest.KindOf(o.Node)+", where an object with apiVersion and kind belongs")
-			continue
-		}
-		l.object(doc, o.Node)
-	}
+	doc.Each(
+		func(o manifest.Object) { l.object(doc, o.Node) },
+		func(line int, reason string) { l.unreadable(fmt.Sprintf("%s:%d", doc.File, line), reason) },
+	)
 }
 
 // A reader reads and checks one object.

@@ -12,10 +12,6 @@ import (
 
 // object reads one object.
 func (l *loader) object(doc manifest.Document, node *yaml.Node, item int) {
-	if node.Kind != yaml.MappingNode {
-		l.unreadable(doc, node.Line, "is "+manifest.KindOf(node)+", where an object with apiVersion and kind belongs")
-		return
-	}
 	res := &Resource{File: doc.File, Line: doc.Line + node.Line, Order: len(l.resources), Namespace: "default", doc: doc, item: item}
 	c := &checker{res: res, root: node, base: doc.Line}
 	d := newDecoder(c, doc)

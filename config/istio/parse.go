@@ -81,7 +81,6 @@ func (l *loader) missing(name, reason string) {
 
 // unreadable reports a document that is no object.
 func (l *loader) unreadable(doc manifest.Document, line int, reason string) {
-	line += doc.Line
 	l.findings = append(l.findings, &Finding{
 		Problem: &mesh.Problem{Source: fmt.Sprintf("%s:%d", doc.File, line), Reason: reason},
 		Code:    CodeUnreadable, Level: Error, File: doc.File, Line: line,
@@ -91,13 +90,10 @@ func (l *loader) unreadable(doc manifest.Document, line int, reason string) {
 // document reads one document: an object, or a List of them.
 func (l *loader) document(doc manifest.Document) {
 	hashDocument(l.read, doc)
-	objects, line, reason := doc.Objects()
-	if reason != "" {
-		l.unreadable(doc, line, reason)
-	}
-	for _, o := range objects {
-		l.object(doc, o.Node, o.Item)
-	}
+	doc.Each(
+		func(o manifest.Object) { l.object(doc, o.Node, o.Item) },
+		func(line int, reason string) { l.unreadable(doc, line, reason) },
+	)
 }
 
 // config ends the loading: objects by age, findings by place.

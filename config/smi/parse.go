@@ -88,7 +88,7 @@ func (o Options) ParseFiles(paths ...string) (*Config, error) {
 
 func (o Options) load(read func(manifest.Files)) (*Config, error) {
 	l := &loader{Options: o, keys: map[string]bool{}}
-	read(manifest.Files{Document: l.document, Missing: func(name, reason string) { l.unreadable(name, reason) }})
+	read(manifest.Files{Document: l.document, Missing: l.unreadable})
 	l.resolve()
 	return &l.Config, l.Err()
 }
@@ -106,17 +106,10 @@ func (l *loader) unreadable(source, reason string) {
 }
 
 func (l *loader) document(doc manifest.Document) {
-	objects, line, reason := doc.Objects()
-	if reason != "" {
-		l.unreadable(fmt.Sprintf("%s:%d", doc.File, doc.Line+line), reason)
-	}
-	for _, o := range objects {
-		if o.Node.Kind != yaml.MappingNode {
-			l.unreadable(fmt.Sprintf("%s:%d", doc.File, doc.Line+o.Node.Line), "is no object with apiVersion and kind")
-			continue
-		}
-		l.object(doc, o.Node)
-	}
+	doc.Each(
+		func(o manifest.Object) { l.object(doc, o.Node) },
+		func(line int, reason string) { l.unreadable(fmt.Sprintf("%s:%d", doc.File, line), reason) },
+	)
 }
 
 // An object is one that is being read.

@@ -17,7 +17,9 @@ func read[T any](t *testing.T, text string, with func(*kube.Object) *T) (spec *T
 	doc := manifest.Document{File: "mesh.yaml", Text: []byte(text)}
 	root, err := doc.Parse()
 	require.NoError(t, err)
-	reject := func(p *manifest.Path, _ *yaml.Node, reason string) { rejected = append(rejected, p.String()+": "+reason) }
+	reject := func(p *manifest.Path, _ *yaml.Node, reason string) {
+		rejected = append(rejected, p.String()+": "+reason)
+	}
 	o := &kube.Object{Reject: reject}
 	o.Fields = manifest.NewReader(doc, reject).Mapping(nil, root)
 	return with(o), rejected

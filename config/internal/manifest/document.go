@@ -77,23 +77,29 @@ func (d *Document) Parse() (*yaml.Node, error) {
 // maxDocument is what a Kubernetes API server takes in one request.
 const maxDocument = 3 << 20
 
-// Objects are the objects of a document, or the line of it and why there are
-// none. An empty document has none and no reason.
-func (d *Document) Objects() (objects []Object, line int, reason string) {
+// Each gives every object of a document to object, and tells unreadable of what is
+// none, with its line in the file. An empty document has neither.
+func (d *Document) Each(object func(Object), unreadable func(line int, reason string)) {
 	if len(d.Text) > maxDocument {
-		return nil, 1, fmt.Sprintf("the document is larger than %d MiB, which is all that an API server takes; it and what follows are not read", maxDocument>>20)
+		unreadable(d.Line+1, fmt.Sprintf("the document is larger than %d MiB, which is all that an API server takes; it and what follows are not read", maxDocument>>20))
+		return
 	}
 	root, err := d.Parse()
-	switch {
-	case err != nil:
-		line, reason = d.syntax(err)
-		return nil, line, reason
-	case root == nil:
-		return nil, 0, ""
-	case Resolve(root).Kind != yaml.MappingNode:
-		return nil, root.Line, "is " + KindOf(root) + ", where an object with apiVersion and kind belongs"
+	if err != nil {
+		line, reason := d.syntax(err)
+		unreadable(d.Line+line, reason)
+		return
 	}
-	return ObjectsIn(root), 0, ""
+	if root == nil {
+		return
+	}
+	for _, o := range ObjectsIn(root) {
+		if o.Node.Kind != yaml.MappingNode {
+			unreadable(d.Line+o.Node.Line, "is "+KindOf(o.Node)+", where an object with apiVersion and kind belongs")
+			continue
+		}
+		object(o)
+	}
 }
 
 var yamlLine = regexp.MustCompile(`^(?:yaml: )?(?:line (\d+): )?`)
@@ -126,9 +132,12 @@ type Object struct {
 }
 
 // ObjectsIn are the objects of a document: itself, or the items of a List such
-// as kubectl prints.
+// as kubectl prints. They may be no mappings.
 func ObjectsIn(root *yaml.Node) []Object {
 	root = Resolve(root)
+	if root.Kind != yaml.MappingNode {
+		return []Object{{root, -1}}
+	}
 	var isList bool
 	var items *yaml.Node
 	for i := 0; i+1 < len(root.Content); i += 2 {
