@@ -13,6 +13,7 @@ import (
 
 	"github.com/sidecarless/mesh"
 	"github.com/sidecarless/mesh/access"
+	"github.com/sidecarless/mesh/meshtest"
 	"github.com/sidecarless/mesh/telemetry"
 )
 
@@ -147,4 +148,10 @@ func TestBaggageTellsWhoCalls(t *testing.T) {
 	r.Header.Set("Baggage", "user=1")
 	served, _ = serve(t, telemetry.NewExchange(backend), r)
 	require.Nil(t, served.Peer)
+}
+
+func TestTheLayersKeepTheContract(t *testing.T) {
+	names := telemetry.NewExchange(backend)
+	t.Run("transport", func(t *testing.T) { meshtest.TestTransport(t, names.Transport) })
+	t.Run("handler", func(t *testing.T) { meshtest.TestHandler(t, names.Handler) })
 }
