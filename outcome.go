@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/sidecarless/mesh/internal/grpc"
 )
 
 // A Kind says for whom the end of an attempt counts.
@@ -60,7 +62,7 @@ var localFlags = [...]Flag{NoRoute, NoCluster, NoHealthyUpstream, Overflow, Faul
 func OutcomeOf(ctx context.Context, res *http.Response, err error) Outcome {
 	if err == nil {
 		status := res.StatusCode
-		if status == http.StatusOK && isGRPC(res.Header) {
+		if status == http.StatusOK && grpc.Is(res.Header) {
 			status = httpStatusOfGRPC(res)
 		}
 		o := Outcome{Status: status}

@@ -4,9 +4,10 @@ import (
 	"errors"
 	"io"
 	"net/http"
-	"net/url"
 	"strconv"
 	"strings"
+
+	"github.com/sidecarless/mesh/internal/grpc"
 )
 
 // WriteError answers r with the reply that a sidecar would give for err: the
@@ -138,14 +139,14 @@ func reply(e *Error, r *http.Request) (int, http.Header, string) {
 	if e.Flag == Overflow {
 		header["X-Envoy-Overloaded"] = []string{"true"}
 	}
-	if isGRPC(r.Header) {
+	if grpc.Is(r.Header) {
 		header["Content-Type"] = []string{"application/grpc"}
 		header["Content-Length"] = []string{"0"}
 		if header["Grpc-Status"] == nil {
-			header["Grpc-Status"] = []string{strconv.Itoa(grpcStatus(status))}
+			header["Grpc-Status"] = []string{strconv.Itoa(grpc.Status(status))}
 		}
 		if body != "" {
-			header["Grpc-Message"] = []string{grpcMessage(body)}
+			header["Grpc-Message"] = []string{grpc.Message(body)}
 		}
 		return http.StatusOK, header, ""
 	}
@@ -163,45 +164,4 @@ func reply(e *Error, r *http.Request) (int, http.Header, string) {
 // section 6.4.1).
 func bodyAllowed(status int) bool {
 	return status >= 200 && status != http.StatusNoContent && status != http.StatusNotModified
-}
-
-// isGRPC reports whether a request or response is gRPC's, by its content type.
-func isGRPC(h http.Header) bool {
-	v := h["Content-Type"]
-	if len(v) == 0 {
-		return false
-	}
-	rest, ok := strings.CutPrefix(v[0], "application/grpc")
-	return ok && (rest == "" || rest[0] == '+' || rest[0] == ';')
-}
-
-// grpcStatus maps a status to gRPC's (gRPC over HTTP/2, HTTP to gRPC status
-// codes), as Envoy does for its own replies.
-func grpcStatus(status int) int {
-	switch status {
-	case http.StatusOK:
-		return 0
-	case http.StatusBadRequest:
-		return 13
-	case http.StatusUnauthorized:
-		return 16
-	case http.StatusForbidden:
-		return 7
-	case http.StatusNotFound:
-		return 12
-	case http.StatusTooManyRequests, http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
-		return 14
-	}
-	return 2
-}
-
-// grpcMessage escapes a message as gRPC's headers want it: all but printable
-// ASCII without the percent sign.
-func grpcMessage(s string) string {
-	for i := range len(s) {
-		if s[i] < ' ' || s[i] > '~' || s[i] == '%' {
-			return strings.ReplaceAll(url.PathEscape(s), "%20", " ")
-		}
-	}
-	return s
 }

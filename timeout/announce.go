@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/sidecarless/mesh/internal/flow"
+	"github.com/sidecarless/mesh/internal/grpc"
 )
 
 // Announce is a client layer that tells the next hop how long this attempt may
@@ -26,14 +27,11 @@ func (t announcing) RoundTrip(r *http.Request) (*http.Response, error) {
 	if !left.set {
 		return t.next.RoundTrip(r)
 	}
-	ms := max(1, (left.Duration+time.Millisecond-1)/time.Millisecond)
+	tell := toMillis(max(1, left.Duration))
 	r = flow.OwnHeader(r)
-	r.Header[expectedHeader] = []string{strconv.FormatInt(int64(ms), 10)}
-	if isGRPC(r.Header) {
-		tell := ms * time.Millisecond
-		if has, ok := grpcTimeout(r); !ok || tell < has {
-			r.Header[grpcHeader] = []string{formatGRPC(tell)}
-		}
+	r.Header[expectedHeader] = []string{strconv.FormatInt(tell.Milliseconds(), 10)}
+	if grpc.Is(r.Header) {
+		r.Header[grpcHeader] = []string{formatGRPC(tell)}
 	}
 	return t.next.RoundTrip(r)
 }

@@ -115,19 +115,32 @@ func TestARepeatedBodyHasUsedUpTime(t *testing.T) {
 }
 
 func TestAGRPCTimeoutIsNeverMadeLonger(t *testing.T) {
-	for has, want := range map[string]string{"": "300m", "1S": "300m", "100m": "100m", "bad": "300m"} {
+	for has, want := range map[string]string{"": "300m", "1S": "300m", "100m": "100m", "100000u": "100m", "bad": "300m"} {
 		synctest.Test(t, func(t *testing.T) {
 			var told http.Header
-			rt := mesh.Chain(bounded(t, Config{Total: 300 * time.Millisecond}).Transport, Announce)(roundTripper(func(r *http.Request) (*http.Response, error) {
+			rt := mesh.Chain(bounded(t, Config{Total: 300 * time.Millisecond, GRPC: true}).Transport, Announce)(roundTripper(func(r *http.Request) (*http.Response, error) {
 				told = r.Header
 				return &http.Response{StatusCode: 200, Body: http.NoBody}, nil
 			}))
 			_, err := rt.RoundTrip(grpcRequest(t, has))
 			require.NoError(t, err)
 			require.Equal(t, want, told.Get(grpcHeader))
-			require.Equal(t, "300", told.Get(expectedHeader))
+			require.Equal(t, strings.TrimSuffix(want, "m"), told.Get(expectedHeader))
 		})
 	}
+}
+
+func TestTheLongestTimeIsTold(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var told http.Header
+		rt := mesh.Chain(bounded(t, Config{GRPC: true}).Transport, Announce)(roundTripper(func(r *http.Request) (*http.Response, error) {
+			told = r.Header
+			return &http.Response{StatusCode: 200, Body: http.NoBody}, nil
+		}))
+		_, err := rt.RoundTrip(grpcRequest(t, "99999999H"))
+		require.NoError(t, err)
+		require.Equal(t, "2562047H", told.Get(grpcHeader))
+	})
 }
 
 // TestThreeServicesShareOneTime: each service takes some of the time before it

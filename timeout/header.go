@@ -4,8 +4,9 @@ import (
 	"math"
 	"net/http"
 	"strconv"
-	"strings"
 	"time"
+
+	"github.com/sidecarless/mesh/internal/grpc"
 )
 
 // The headers by which hops tell each other about time, as net/http spells them.
@@ -18,23 +19,14 @@ const (
 // grpcTimeout is the time that a gRPC request gives itself.
 func grpcTimeout(r *http.Request) (time.Duration, bool) {
 	v := r.Header[grpcHeader]
-	if len(v) == 0 || !isGRPC(r.Header) {
+	if len(v) == 0 || !grpc.Is(r.Header) {
 		return 0, false
 	}
 	return parseGRPC(v[0])
 }
 
-// isGRPC reports whether a request is gRPC's, by its content type.
-func isGRPC(h http.Header) bool {
-	v := h["Content-Type"]
-	if len(v) == 0 {
-		return false
-	}
-	rest, ok := strings.CutPrefix(v[0], "application/grpc")
-	return ok && (rest == "" || rest[0] == '+' || rest[0] == ';')
-}
-
-// parseGRPC reads a grpc-timeout: one to eight digits and a unit.
+// parseGRPC reads a grpc-timeout: one to eight digits and a unit. As Envoy does it
+// rounds what is less than a millisecond up.
 func parseGRPC(s string) (time.Duration, bool) {
 	if len(s) < 2 || len(s) > 9 {
 		return 0, false
@@ -57,7 +49,15 @@ func parseGRPC(s string) (time.Duration, bool) {
 		return 0, false
 	}
 	n, ok := parseCount(s[:len(s)-1])
-	return times(n, unit), ok
+	return toMillis(times(n, unit)), ok
+}
+
+// toMillis rounds d up to whole milliseconds, if that can be written.
+func toMillis(d time.Duration) time.Duration {
+	if part := d % time.Millisecond; part > 0 && d <= math.MaxInt64-time.Millisecond {
+		d += time.Millisecond - part
+	}
+	return d
 }
 
 // formatGRPC writes d as Envoy does: in milliseconds as long as eight digits hold

@@ -93,6 +93,9 @@ func TestGRPCTimeoutCountsOnlyWhereItShould(t *testing.T) {
 		{"not well formed", Config{GRPC: true}, grpcRequest(t, "bad"), 0},
 		{"not well formed, under a bound", Config{GRPC: true, Total: time.Second}, grpcRequest(t, "5"), time.Second},
 		{"cut", Config{GRPC: true, MaxHonor: time.Minute}, grpcRequest(t, "5H"), time.Minute},
+		{"zero, which is no end", Config{GRPC: true}, grpcRequest(t, "0m"), 0},
+		{"zero, under a bound", Config{GRPC: true, Total: time.Second}, grpcRequest(t, "0S"), time.Second},
+		{"zero, cut", Config{GRPC: true, MaxHonor: time.Minute}, grpcRequest(t, "0S"), time.Minute},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			total, _ := bounded(t, c.c).now.Load().sending(c.r)
@@ -137,7 +140,7 @@ func TestAClientsWishReplacesTheBound(t *testing.T) {
 func TestParseGRPC(t *testing.T) {
 	for s, want := range map[string]time.Duration{
 		"1H": time.Hour, "2M": 2 * time.Minute, "3S": 3 * time.Second, "4m": 4 * time.Millisecond,
-		"5u": 5 * time.Microsecond, "6n": 6, "0m": 0, "00000001S": time.Second,
+		"5u": time.Millisecond, "6n": time.Millisecond, "2000u": 2 * time.Millisecond, "2001u": 3 * time.Millisecond, "0m": 0, "0n": 0, "00000001S": time.Second,
 		"99999999M": 99_999_999 * time.Minute, "99999999H": math.MaxInt64,
 	} {
 		got, ok := parseGRPC(s)

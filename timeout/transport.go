@@ -74,8 +74,11 @@ func (s *settings) sending(r *http.Request) (bound, *http.Request) {
 		total, r = s.honoring(r, total)
 	}
 	if s.GRPC {
-		if d, ok := grpcTimeout(r); ok {
+		switch d, ok := grpcTimeout(r); {
+		case ok && d > 0:
 			total = total.atMost(s.wish(d))
+		case ok && s.MaxHonor > 0: // zero is no end, to Envoy
+			total = total.atMost(s.MaxHonor)
 		}
 	}
 	return total, r
