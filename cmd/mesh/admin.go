@@ -32,7 +32,7 @@ func (p *proxyFlags) newAdmin(config *istio.Config) (*admin, error) {
 	if p.admin == "" {
 		return nil, nil
 	}
-	w, err := p.workload(config)
+	w, err := p.shown(config)
 	if err != nil {
 		return nil, err
 	}
@@ -61,8 +61,8 @@ func lookers(listen string) func(*http.Request) bool {
 	return func(*http.Request) bool { return true }
 }
 
-// workload is the one whose sidecar the proxy is, as metrics name it.
-func (p *proxyFlags) workload(config *istio.Config) (telemetry.Workload, error) {
+// shown is the workload whose sidecar the proxy is, as metrics name it.
+func (p *proxyFlags) shown(config *istio.Config) (telemetry.Workload, error) {
 	w, env := telemetry.FromLabels(p.labels), telemetry.FromEnvironment()
 	w.Namespace = p.namespace
 	if w.Name == "" {

@@ -5,7 +5,6 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/json"
-	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -18,21 +17,17 @@ import (
 	"github.com/sidecarless/mesh/config/istio"
 	"github.com/sidecarless/mesh/config/requestauth"
 	"github.com/sidecarless/mesh/jwt"
-	"github.com/sidecarless/mesh/lb"
+	"github.com/sidecarless/mesh/mtls"
 )
 
 // explainFlags are the flags of `mesh explain`.
 type explainFlags struct {
-	files     listFlag
-	mode      string
-	gateway   string
-	identity  string
-	namespace string
-	labels    mapFlag
-	locality  string
-	port      uint
-	header    headerFlag
-	output    string
+	workloadFlags
+	gateway  string
+	identity string
+	port     uint
+	header   headerFlag
+	output   string
 }
 
 func runExplain(_ context.Context, args []string, stdout, stderr io.Writer) int {
@@ -52,11 +47,7 @@ func runExplain(_ context.Context, args []string, stdout, stderr io.Writer) int 
 			"Exit status: 0 explained, 64 wrong usage, 65 the resources cannot be used.\n\n")
 		f.PrintDefaults()
 	}
-	f.Var(&e.files, "f", "resources: the `path` of a file or folder, or -; may be given again")
-	f.StringVar(&e.mode, "mode", "outbound", "outbound: the sidecar of a caller; inbound: that of a server; gateway: the edge of the mesh")
-	f.StringVar(&e.namespace, "namespace", "default", "namespace of the workload")
-	f.Var(&e.labels, "labels", "labels of the workload, `k=v,...`")
-	f.StringVar(&e.locality, "locality", "", "where the workload runs, `region/zone/subzone`")
+	e.workloadFlags.register(f)
 	f.StringVar(&e.gateway, "gateway", "", "gateway: the only Gateway to look at, `namespace/name`")
 	f.StringVar(&e.identity, "identity", "", "inbound, gateway: who calls over mutual TLS, `spiffe://...`; empty is plain text")
 	f.UintVar(&e.port, "port", 0, "port that the request is for, of the service, or inbound of the workload; 0 is that of the URL")
@@ -72,10 +63,10 @@ func runExplain(_ context.Context, args []string, stdout, stderr io.Writer) int 
 	if err == nil && e.output != "text" && e.output != "json" {
 		err = fmt.Errorf("-o %s: there are text and json", e.output)
 	}
-	explain := map[string]func(*istio.Config, *standIn, *http.Request) (fmt.Stringer, error){
+	ask := map[string]func(subject, *http.Request) (fmt.Stringer, error){
 		"outbound": e.outbound, "inbound": e.inbound, "gateway": e.edge,
 	}[e.mode]
-	if err == nil && explain == nil {
+	if err == nil && ask == nil {
 		err = fmt.Errorf("-mode %s: there are outbound, inbound and gateway", e.mode)
 	}
 	if err != nil {
@@ -83,7 +74,7 @@ func runExplain(_ context.Context, args []string, stdout, stderr io.Writer) int 
 		f.Usage()
 		return exitUsage
 	}
-	explanation, err := e.explain(r, explain)
+	explanation, err := e.explain(r, ask)
 	if err != nil {
 		fmt.Fprintln(stderr, "mesh explain:", err)
 		return exitUnreadable
@@ -148,32 +139,41 @@ func portSuffix(u *url.URL) string {
 	return ":" + u.Port()
 }
 
-// explain reads the resources and asks what is made of them.
-func (e *explainFlags) explain(r *http.Request, ask func(*istio.Config, *standIn, *http.Request) (fmt.Stringer, error)) (fmt.Stringer, error) {
-	config, err := istio.ParseFiles(e.files...)
-	if err != nil {
-		return nil, err
-	}
-	stand, err := newStandIn("spiffe://cluster.local/ns/" + e.namespace + "/sa/default")
-	if err != nil {
-		return nil, err
-	}
-	return ask(config, stand, r)
+// A subject is what is asked: the resources, and the workload with what it would
+// have.
+type subject struct {
+	config   *istio.Config
+	workload istio.Workload
+	identity *mtls.Identity
+	stand    *standIn
+	keys     *jwt.Keys
 }
 
-func (e *explainFlags) workload() (istio.Workload, error) {
-	locality, err := lb.ParseLocality(e.locality)
-	return istio.Workload{Namespace: e.namespace, Labels: e.labels, Locality: locality}, err
+// explain reads the resources and asks what is made of them.
+func (e *explainFlags) explain(r *http.Request, ask func(subject, *http.Request) (fmt.Stringer, error)) (fmt.Stringer, error) {
+	var s subject
+	var err error
+	if s.config, err = istio.ParseFiles(e.files...); err != nil {
+		return nil, err
+	}
+	if s.workload, err = e.workload(); err != nil {
+		return nil, err
+	}
+	if s.stand, err = newStandIn("spiffe://cluster.local/ns/" + e.namespace + "/sa/default"); err != nil {
+		return nil, err
+	}
+	if s.identity, err = s.stand.identity(s.config); err != nil {
+		return nil, err
+	}
+	if s.keys, err = jwt.NewKeys(jwt.KeysConfig{}); err != nil {
+		return nil, err
+	}
+	return ask(s, r)
 }
 
 // outbound asks a client.
-func (e *explainFlags) outbound(config *istio.Config, stand *standIn, r *http.Request) (fmt.Stringer, error) {
-	w, errWorkload := e.workload()
-	identity, errIdentity := stand.identity(config)
-	if err := errors.Join(errWorkload, errIdentity); err != nil {
-		return nil, err
-	}
-	client, err := istio.NewClient(config, istio.ClientConfig{Workload: w, Identity: identity})
+func (e *explainFlags) outbound(s subject, r *http.Request) (fmt.Stringer, error) {
+	client, err := istio.NewClient(s.config, istio.ClientConfig{Workload: s.workload, Identity: s.identity})
 	if err != nil {
 		return nil, err
 	}
@@ -182,15 +182,9 @@ func (e *explainFlags) outbound(config *istio.Config, stand *standIn, r *http.Re
 }
 
 // inbound asks a server.
-func (e *explainFlags) inbound(config *istio.Config, stand *standIn, r *http.Request) (fmt.Stringer, error) {
-	w, errWorkload := e.workload()
-	identity, errIdentity := stand.identity(config)
-	keys, errKeys := jwt.NewKeys(jwt.KeysConfig{})
-	if err := errors.Join(errWorkload, errIdentity, errKeys); err != nil {
-		return nil, err
-	}
-	server, err := istio.NewServer(config, istio.ServerConfig{
-		Workload: w, Identity: identity, Providers: providers(config), Tokens: requestauth.Tokens(keys),
+func (e *explainFlags) inbound(s subject, r *http.Request) (fmt.Stringer, error) {
+	server, err := istio.NewServer(s.config, istio.ServerConfig{
+		Workload: s.workload, Identity: s.identity, Providers: providers(s.config), Tokens: requestauth.Tokens(s.keys),
 	})
 	if err != nil {
 		return nil, err
@@ -200,16 +194,10 @@ func (e *explainFlags) inbound(config *istio.Config, stand *standIn, r *http.Req
 }
 
 // edge asks a gateway.
-func (e *explainFlags) edge(config *istio.Config, stand *standIn, r *http.Request) (fmt.Stringer, error) {
-	w, errWorkload := e.workload()
-	identity, errIdentity := stand.identity(config)
-	keys, errKeys := jwt.NewKeys(jwt.KeysConfig{})
-	if err := errors.Join(errWorkload, errIdentity, errKeys); err != nil {
-		return nil, err
-	}
-	g, err := istio.NewGateway(config, istio.GatewayConfig{
-		Workload: w, Gateway: e.gateway, Identity: identity, Credentials: stand.credential,
-		Providers: providers(config), Tokens: requestauth.Tokens(keys),
+func (e *explainFlags) edge(s subject, r *http.Request) (fmt.Stringer, error) {
+	g, err := istio.NewGateway(s.config, istio.GatewayConfig{
+		Workload: s.workload, Gateway: e.gateway, Identity: s.identity, Credentials: s.stand.credential,
+		Providers: providers(s.config), Tokens: requestauth.Tokens(s.keys),
 	})
 	if err != nil {
 		return nil, err
@@ -235,20 +223,4 @@ func (e *explainFlags) arrived(r *http.Request) *http.Request {
 		r.TLS.VerifiedChains = [][]*x509.Certificate{{{URIs: []*url.URL{uri}}}}
 	}
 	return r.WithContext(context.WithValue(r.Context(), http.LocalAddrContextKey, &net.TCPAddr{Port: port}))
-}
-
-// headerFlag is a flag for a header, as curl has it.
-type headerFlag http.Header
-
-// String implements flag.Value.
-func (h *headerFlag) String() string { return "" }
-
-// Set implements flag.Value.
-func (h *headerFlag) Set(s string) error {
-	name, value, ok := strings.Cut(s, ":")
-	if name = strings.TrimSpace(name); !ok || name == "" {
-		return fmt.Errorf("%q is not 'name: value'", s)
-	}
-	http.Header(*h).Add(name, strings.TrimSpace(value))
-	return nil
 }

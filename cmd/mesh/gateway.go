@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"crypto/tls"
 	"errors"
 	"flag"
@@ -10,14 +9,12 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"sync"
 
 	"github.com/sidecarless/mesh/access"
 	"github.com/sidecarless/mesh/config/forward"
 	"github.com/sidecarless/mesh/config/istio"
 	"github.com/sidecarless/mesh/config/requestauth"
 	"github.com/sidecarless/mesh/jwt"
-	"github.com/sidecarless/mesh/lb"
 )
 
 // gatewayFlags are the flags of a gateway.
@@ -32,7 +29,7 @@ func (f *gatewayFlags) register(flags *flag.FlagSet) {
 // gateway is a gateway at the edge of the mesh. It serves -port, with TLS if the
 // resources say so.
 func (p *proxyFlags) gateway(config *istio.Config, sink access.Sink, shown *admin, logger *slog.Logger) (*side, error) {
-	locality, err := lb.ParseLocality(p.locality)
+	w, err := p.workload()
 	if err != nil {
 		return nil, err
 	}
@@ -45,9 +42,8 @@ func (p *proxyFlags) gateway(config *istio.Config, sink access.Sink, shown *admi
 		return nil, err
 	}
 	gc := istio.GatewayConfig{
-		Tokens: requestauth.Tokens(keys), Bind: address,
-		Workload: istio.Workload{Namespace: p.namespace, Labels: p.labels, Locality: locality},
-		Gateway:  p.edge.name, CredentialDir: p.edge.credentials, Sinks: shown.source(sink), MeshAttempt: shown.attempt(), Logger: logger,
+		Workload: w, Tokens: requestauth.Tokens(keys), Bind: address,
+		Gateway: p.edge.name, CredentialDir: p.edge.credentials, Sinks: shown.source(sink), MeshAttempt: shown.attempt(), Logger: logger,
 	}
 	if p.edge.credentials == "" && p.app.cert != "" {
 		gc.Credentials = p.app.credential
@@ -62,13 +58,8 @@ func (p *proxyFlags) gateway(config *istio.Config, sink access.Sink, shown *admi
 		update:    g.Update,
 		upstreams: g.Upstreams(),
 		console:   g.Console(),
-		run: func(ctx context.Context) {
-			var all sync.WaitGroup
-			all.Go(func() { keys.Run(ctx) }) //nolint:errcheck // it ends with ctx
-			g.Run(ctx)                       //nolint:errcheck // it ends with ctx
-			all.Wait()
-		},
-		close: func() { g.Close() }, //nolint:errcheck // the process ends
+		run:       together(keys.Run, g.Run),
+		close:     func() { g.Close() }, //nolint:errcheck // the process ends
 		listener: func(l net.Listener) net.Listener {
 			if c := g.TLSConfig(port); c != nil {
 				return tls.NewListener(l, c)

@@ -27,6 +27,11 @@ spec:
   hosts: [app.example.com]
   gateways: [app-gateway]
   http: [{match: [{uri: {prefix: /api}}], route: [{destination: {host: app}}]}]
+`
+
+// appAt is the service app, at a port here.
+func appAt(port string) string {
+	return `
 ---
 apiVersion: networking.istio.io/v1
 kind: ServiceEntry
@@ -35,8 +40,9 @@ spec:
   hosts: [app.default.svc.cluster.local]
   resolution: STATIC
   ports: [{number: 80, name: http, protocol: HTTP}]
-  endpoints: [{address: 127.0.0.1, ports: {http: PORT}}]
+  endpoints: [{address: 127.0.0.1, ports: {http: ` + port + `}}]
 `
+}
 
 // articleGateway is the Gateway of the article with a route to a port here.
 func articleGateway(t *testing.T, port string) string {
@@ -44,7 +50,7 @@ func articleGateway(t *testing.T, port string) string {
 	require.NoError(t, err)
 	gateway, _, _ := strings.Cut(string(seed), "\n---")
 	require.Contains(t, gateway, "name: app-gateway")
-	return file(t, "gateway.yaml", gateway+strings.Replace(appRoutes, "PORT", port, 1))
+	return file(t, "gateway.yaml", gateway+appRoutes+appAt(port))
 }
 
 // browse asks an address for a URL as a client that trusts ca.

@@ -3,10 +3,10 @@ package main
 import (
 	"context"
 	"errors"
+	"flag"
 	"log/slog"
 	"net"
 	"net/http"
-	"sync"
 
 	"github.com/sidecarless/mesh/access"
 	"github.com/sidecarless/mesh/config/forward"
@@ -20,6 +20,14 @@ import (
 
 // appFlags are the flags of a server's sidecar.
 type appFlags struct{ app, cert, key, ca, crl string }
+
+func (a *appFlags) register(f *flag.FlagSet) {
+	f.StringVar(&a.app, "app", "", "inbound: the application's `host:port`")
+	f.StringVar(&a.cert, "cert", "", "inbound: `file` of the workload's certificate")
+	f.StringVar(&a.key, "key", "", "inbound: `file` of its key")
+	f.StringVar(&a.ca, "ca", "", "inbound: `file` of the roots that the mesh trusts")
+	f.StringVar(&a.crl, "crl", "", "inbound: `file` of lists of revoked certificates, one of each authority")
+}
 
 // check reports what is wrong with the flags.
 func (a *appFlags) check() error {
@@ -37,6 +45,10 @@ func (a *appFlags) check() error {
 
 // inbound is the sidecar of a server.
 func (p *proxyFlags) inbound(config *istio.Config, sink access.Sink, shown *admin, logger *slog.Logger) (*side, error) {
+	w, err := p.workload()
+	if err != nil {
+		return nil, err
+	}
 	identity, err := p.identity(config, logger)
 	if err != nil {
 		return nil, err
@@ -45,8 +57,12 @@ func (p *proxyFlags) inbound(config *istio.Config, sink access.Sink, shown *admi
 	if err != nil {
 		return nil, err
 	}
+	app, err := newApplication(p.app.app)
+	if err != nil {
+		return nil, err
+	}
 	server, err := istio.NewServer(config, istio.ServerConfig{
-		Workload:     istio.Workload{Namespace: p.namespace, Labels: p.labels},
+		Workload:     w,
 		Identity:     identity,
 		Tokens:       requestauth.Tokens(keys),
 		Logger:       logger,
@@ -54,25 +70,18 @@ func (p *proxyFlags) inbound(config *istio.Config, sink access.Sink, shown *admi
 		ProxyHeaders: true,
 	})
 	if err != nil {
+		app.close()
 		return nil, err
 	}
-	app, err := newApplication(p.app.app)
-	if err != nil {
-		return nil, err
+	runs := []func(context.Context) error{keys.Run, server.Run}
+	if identity != nil {
+		runs = append(runs, identity.Run)
 	}
 	return &side{
 		handler:  forward.Door(shown.answer(server.Handler(forward.New(forward.Config{Client: app})))),
 		listener: func(l net.Listener) net.Listener { return server.Listener(forward.Listener(l)) },
 		update:   trusting(identity, server.Update),
-		run: func(ctx context.Context) {
-			var all sync.WaitGroup
-			all.Go(func() { keys.Run(ctx) })   //nolint:errcheck // it ends with ctx
-			all.Go(func() { server.Run(ctx) }) //nolint:errcheck // it ends with ctx
-			if identity != nil {
-				identity.Run(ctx) //nolint:errcheck // it ends with ctx
-			}
-			all.Wait()
-		},
+		run:      together(runs...),
 		close: func() {
 			app.close()
 			server.Close() //nolint:errcheck // the process ends

@@ -11,7 +11,6 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
-	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -30,18 +29,14 @@ const (
 
 // proxyFlags are the flags of `mesh proxy`.
 type proxyFlags struct {
-	files     listFlag
-	listen    string
-	mode      string
-	port      uint
-	namespace string
-	labels    mapFlag
-	locality  string
-	log       string
-	format    string
-	admin     string
-	app       appFlags
-	edge      gatewayFlags
+	workloadFlags
+	listen string
+	port   uint
+	log    string
+	format string
+	admin  string
+	app    appFlags
+	edge   gatewayFlags
 }
 
 func runProxy(ctx context.Context, args []string, _, stderr io.Writer) int {
@@ -55,21 +50,13 @@ func runProxy(ctx context.Context, args []string, _, stderr io.Writer) int {
 			"changes, keeps the last good resources, and ends on SIGTERM.\n\n")
 		f.PrintDefaults()
 	}
-	f.Var(&p.files, "f", "resources: the `path` of a file or folder, or -; more may follow")
+	p.workloadFlags.register(f)
 	f.StringVar(&p.listen, "listen", "127.0.0.1:15001", "`address` to listen on")
-	f.StringVar(&p.mode, "mode", "outbound", "outbound: the sidecar of a caller; inbound: that of a server; gateway: the edge of the mesh")
 	f.UintVar(&p.port, "port", 80, "service port that requests are for")
-	f.StringVar(&p.namespace, "namespace", "default", "namespace of the workload")
-	f.Var(&p.labels, "labels", "labels of the workload, `k=v,...`")
-	f.StringVar(&p.locality, "locality", "", "where the workload runs, `region/zone/subzone`")
 	f.StringVar(&p.log, "access-log", "", "`file` for a line for each request, or -")
 	f.StringVar(&p.format, "access-log-format", access.IstioText, "text or JSON with Envoy's `%COMMANDS%`")
 	f.StringVar(&p.admin, "admin", "", "`address` of a console for browsers and curl, with metrics at /stats/prometheus; one of loopback is for this machine only")
-	f.StringVar(&p.app.app, "app", "", "inbound: the application's `host:port`")
-	f.StringVar(&p.app.cert, "cert", "", "inbound: `file` of the workload's certificate")
-	f.StringVar(&p.app.key, "key", "", "inbound: `file` of its key")
-	f.StringVar(&p.app.ca, "ca", "", "inbound: `file` of the roots that the mesh trusts")
-	f.StringVar(&p.app.crl, "crl", "", "inbound: `file` of lists of revoked certificates, one of each authority")
+	p.app.register(f)
 	p.edge.register(f)
 	// More paths may follow the one of -f, and flags may follow those.
 	for args != nil {
@@ -250,35 +237,4 @@ func openLog(name, format string) (access.Sink, func() error, error) {
 		return nil, nil, err
 	}
 	return sink, file.Close, nil
-}
-
-// listFlag is a flag that may be given again.
-type listFlag []string
-
-// String implements flag.Value.
-func (l *listFlag) String() string { return strings.Join(*l, " ") }
-
-// Set implements flag.Value.
-func (l *listFlag) Set(s string) error {
-	*l = append(*l, s)
-	return nil
-}
-
-// mapFlag is a flag of pairs k=v with commas between.
-type mapFlag map[string]string
-
-// String implements flag.Value.
-func (m *mapFlag) String() string { return "" }
-
-// Set implements flag.Value.
-func (m *mapFlag) Set(s string) error {
-	*m = mapFlag{}
-	for pair := range strings.SplitSeq(s, ",") {
-		k, v, ok := strings.Cut(pair, "=")
-		if !ok || k == "" {
-			return fmt.Errorf("%q is not k=v", pair)
-		}
-		(*m)[k] = v
-	}
-	return nil
 }

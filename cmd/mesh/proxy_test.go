@@ -112,9 +112,19 @@ func (p *process) ends(t *testing.T) {
 // ask sends a request for the host reviews and gives the status and body.
 func (p *process) ask(t *testing.T, path string) string {
 	t.Helper()
+	return p.askFor(t, "reviews", path, "")
+}
+
+// askFor sends a request for a host, with a token if there is one, and gives the
+// status and body.
+func (p *process) askFor(t *testing.T, host, path, token string) string {
+	t.Helper()
 	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+p.address+path, nil)
 	require.NoError(t, err)
-	r.Host = "reviews"
+	r.Host = host
+	if token != "" {
+		r.Header.Set("Authorization", "Bearer "+token)
+	}
 	res, err := http.DefaultClient.Do(r)
 	require.NoError(t, err)
 	defer res.Body.Close()

@@ -6,12 +6,12 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"sync"
 
 	"github.com/sidecarless/mesh/access"
 	"github.com/sidecarless/mesh/config/forward"
 	"github.com/sidecarless/mesh/config/istio"
 	"github.com/sidecarless/mesh/console"
-	"github.com/sidecarless/mesh/lb"
 	"github.com/sidecarless/mesh/upstream"
 )
 
@@ -32,14 +32,25 @@ type side struct {
 // makeSide makes one of resources.
 type makeSide func(*istio.Config, access.Sink, *admin, *slog.Logger) (*side, error)
 
+// together runs what runs in the background until the context ends.
+func together(runs ...func(context.Context) error) func(context.Context) {
+	return func(ctx context.Context) {
+		var all sync.WaitGroup
+		for _, run := range runs {
+			all.Go(func() { run(ctx) }) //nolint:errcheck // it ends with ctx
+		}
+		all.Wait()
+	}
+}
+
 // outbound is the sidecar of a caller.
 func (p *proxyFlags) outbound(config *istio.Config, sink access.Sink, shown *admin, logger *slog.Logger) (*side, error) {
-	locality, err := lb.ParseLocality(p.locality)
+	w, err := p.workload()
 	if err != nil {
 		return nil, err
 	}
 	client, err := istio.NewClient(config, istio.ClientConfig{
-		Workload:     istio.Workload{Namespace: p.namespace, Labels: p.labels, Locality: locality},
+		Workload:     w,
 		Sinks:        shown.source(sink),
 		MeshAttempt:  shown.attempt(),
 		ProxyHeaders: true,
@@ -54,7 +65,7 @@ func (p *proxyFlags) outbound(config *istio.Config, sink access.Sink, shown *adm
 		update:    client.Update,
 		upstreams: client.Upstreams(),
 		console:   client.Console(),
-		run:       func(ctx context.Context) { client.Run(ctx) }, //nolint:errcheck // it ends with ctx
-		close:     func() { client.Close() },                     //nolint:errcheck // the process ends
+		run:       together(client.Run),
+		close:     func() { client.Close() }, //nolint:errcheck // the process ends
 	}, nil
 }

@@ -6,8 +6,6 @@ import (
 	"crypto/rand"
 	"crypto/tls"
 	"encoding/json"
-	"fmt"
-	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -57,24 +55,6 @@ spec: {rules: [{from: [{source: {requestPrincipals: [idp/ann]}}]}]}
 `
 }
 
-// asks sends a request with a token, or none, to a proxy.
-func asks(t *testing.T, address, host, path, token string) string {
-	t.Helper()
-	r, err := http.NewRequest("GET", "http://"+address+path, nil)
-	require.NoError(t, err)
-	r.Host = host
-	r.Close = true
-	if token != "" {
-		r.Header.Set("Authorization", "Bearer "+token)
-	}
-	res, err := http.DefaultClient.Do(r)
-	require.NoError(t, err)
-	defer res.Body.Close()
-	body, err := io.ReadAll(res.Body)
-	require.NoError(t, err)
-	return fmt.Sprint(res.StatusCode, " ", string(body))
-}
-
 func TestTokensAtTheSidecarOfAServer(t *testing.T) {
 	keys, sign := issuer(t)
 	p := start(t, "-mode", "inbound", "-f", file(t, "mesh.yaml", tokensFrom(keys, "shop")), "-namespace", "shop", "-app", "127.0.0.1:"+server(t, "reviews", nil))
@@ -85,7 +65,7 @@ func TestTokensAtTheSidecarOfAServer(t *testing.T) {
 		sign(`{"iss":"evil","sub":"ann"}`):     "401 Jwt issuer is not configured",
 		sign(`{"iss":"idp","sub":"a"}`) + ".x": "401 Jwt is not in the form of Header.Payload.Signature with two dots and 3 sections",
 	} {
-		require.Equal(t, want, asks(t, p.address, "reviews", "/", token))
+		require.Equal(t, want, p.askFor(t, "reviews", "/", token))
 	}
 }
 
@@ -109,21 +89,12 @@ spec:
   - match: [{headers: {"@request.auth.claims[groups]": {exact: beta}}}]
     directResponse: {status: 200, body: {string: beta}}
   - route: [{destination: {host: app}}]
----
-apiVersion: networking.istio.io/v1
-kind: ServiceEntry
-metadata: {name: app}
-spec:
-  hosts: [app.default.svc.cluster.local]
-  resolution: STATIC
-  ports: [{number: 80, name: http, protocol: HTTP}]
-  endpoints: [{address: 127.0.0.1, ports: {http: `+server(t, "app", nil)+`}}]
-`+tokensFrom(keys, "default"))
+`+appAt(server(t, "app", nil))+tokensFrom(keys, "default"))
 	p := start(t, "-mode", "gateway", "-f", gateway, "-labels", "app=edge")
-	require.Equal(t, "200 app", asks(t, p.address, "app.example.com", "/", sign(`{"iss":"idp","sub":"ann"}`)))
-	require.Equal(t, "200 beta", asks(t, p.address, "app.example.com", "/", sign(`{"iss":"idp","sub":"ann","groups":["beta"]}`)))
-	require.Equal(t, "403 RBAC: access denied", asks(t, p.address, "app.example.com", "/", ""))
-	require.Equal(t, "401 Jwt is expired", asks(t, p.address, "app.example.com", "/", sign(`{"iss":"idp","sub":"ann","exp":1}`)))
+	require.Equal(t, "200 app", p.askFor(t, "app.example.com", "/", sign(`{"iss":"idp","sub":"ann"}`)))
+	require.Equal(t, "200 beta", p.askFor(t, "app.example.com", "/", sign(`{"iss":"idp","sub":"ann","groups":["beta"]}`)))
+	require.Equal(t, "403 RBAC: access denied", p.askFor(t, "app.example.com", "/", ""))
+	require.Equal(t, "401 Jwt is expired", p.askFor(t, "app.example.com", "/", sign(`{"iss":"idp","sub":"ann","exp":1}`)))
 
 	text, err := os.ReadFile(gateway)
 	require.NoError(t, err)
