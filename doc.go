@@ -5,10 +5,10 @@
 //
 // A service mesh puts a proxy beside every process to route, split, bound,
 // repeat and secure its requests. This module does that work inside the
-// process, as layers around an [net/http.RoundTripper] (the calls a service
-// makes) or an [net/http.Handler] (the calls it gets). A layer is a method value
-// such as retries.Transport or faults.Handler, and [Chain] lists layers in the
-// order in which a request meets them:
+// process, as layers around an [http.RoundTripper] (the calls a service makes) or
+// an [http.Handler] (the calls it gets). A layer is a method value such as
+// retries.Transport or faults.Handler, and [Chain] lists layers in the order in
+// which a request meets them:
 //
 //	client.Transport = mesh.Chain(
 //		deadlines.Transport,

@@ -10,12 +10,15 @@ import (
 	"github.com/sidecarless/mesh/internal/flow"
 )
 
-// A Workload is a process of the mesh, as metrics name it. Parts that are not
-// known are empty.
+// A Workload is a process of the mesh, as metrics name it: its Name (a
+// Deployment's, say), Namespace and Instance (the pod), the labels App and Version,
+// the CanonicalService and CanonicalRevision that the mesh calls it by, its Cluster,
+// and its Principal, a SPIFFE id. All are texts, empty where they are not known.
 type Workload = flow.Workload
 
-// A Trace says to which distributed trace a request belongs, and which of its
-// spans is the request's. Its String is the trace's ID in hexadecimal digits.
+// A Trace says to which distributed trace a request belongs (ID), which of its spans
+// is the request's (Span), and whether it is recorded (Sampled). Its String is the
+// ID in hexadecimal digits, and its SpanString the Span.
 type Trace = flow.Trace
 
 // A Record is one request as it ended. Strings are empty and numbers zero where

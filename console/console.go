@@ -66,8 +66,11 @@ func (c *Console) Add(s Source) {
 }
 
 // Close ends pages that stay current. Without it [http.Server.Shutdown] waits for
-// them.
-func (c *Console) Close() { c.end.Do(func() { close(c.ended) }) }
+// them. It may be called more than once, and returns nil.
+func (c *Console) Close() error {
+	c.end.Do(func() { close(c.ended) })
+	return nil
+}
 
 func (c *Console) all() []Source { return *c.sources.Load() }
 

@@ -77,7 +77,7 @@ func newConsole(t testing.TB, c console.Config) *console.Console {
 	t.Helper()
 	page, err := console.New(c)
 	require.NoError(t, err)
-	t.Cleanup(page.Close)
+	t.Cleanup(func() { require.NoError(t, page.Close()) })
 	return page
 }
 

@@ -30,7 +30,8 @@
 //
 //	%%                                          a per cent sign
 //	%REQ(X?Y):Z%                                header X of the request, or else Y, cut to Z bytes;
-//	                                            :method, :path, :authority and :scheme are known; Y and Z may be left out
+//	                                            :method, :path, :authority and :scheme are known;
+//	                                            Y and Z may be left out
 //	%PROTOCOL%                                  HTTP/1.1, HTTP/2
 //	%START_TIME%                                when the request began, such as 2026-01-02T15:04:05.000Z
 //	%HOSTNAME%                                  the name of this machine
@@ -44,7 +45,7 @@
 //	%DOWNSTREAM_LOCAL_PORT%
 //	%REQUESTED_SERVER_NAME%                     the name asked for in TLS
 //
-// and in headers of answers also
+// In headers of answers there are also:
 //
 //	%RESP(X?Y):Z%                               header X of the answer
 //	%RESPONSE_CODE%                             its status

@@ -11,6 +11,6 @@
 //	client.Transport = mesh.Chain(log.Transport, names.Transport)(http.DefaultTransport)
 //	server.Handler = names.Handler(log.Handler(mux))
 //
-// Package metrics, beside this one, counts requests by these names for Prometheus,
-// package otel traces them.
+// Below this package telemetry/metrics counts requests by these names for
+// Prometheus, and telemetry/otel traces them.
 package telemetry

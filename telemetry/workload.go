@@ -9,8 +9,10 @@ import (
 	"github.com/sidecarless/mesh/access"
 )
 
-// A Workload is a process of the mesh, as metrics name it. Parts that are not
-// known are empty.
+// A Workload is a process of the mesh, as metrics name it: its Name (a
+// Deployment's, say), Namespace and Instance (the pod), the labels App and Version,
+// the CanonicalService and CanonicalRevision that the mesh calls it by, its Cluster,
+// and its Principal, a SPIFFE id. All are texts, empty where they are not known.
 type Workload = access.Workload
 
 // Names of labels and of resource attributes that say who a workload is.
