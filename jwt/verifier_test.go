@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/sidecarless/mesh/jwt"
+	"github.com/sidecarless/mesh/meshtest"
 )
 
 func TestGoodTokens(t *testing.T) {
@@ -247,3 +248,7 @@ func TestABadUpdateChangesNothing(t *testing.T) {
 }
 
 func TestClaimsWithoutAToken(t *testing.T) { require.Nil(t, jwt.Claims(context.Background())) }
+
+func TestTheLayerKeepsTheContract(t *testing.T) {
+	meshtest.TestHandler(t, verifier(t, jwt.Rule{Issuer: idp, KeySet: keySet(ecSigner("a"))}).Handler)
+}
