@@ -63,7 +63,8 @@ func (t explainingTransport) RoundTrip(r *http.Request) (*http.Response, error) 
 	if !allowed {
 		return res, nil
 	}
-	rec := recordOf(f, f.Request)
+	var rec Record
+	rec.note(f, f.Request)
 	rec.Status = res.StatusCode
 	if failed := mesh.ErrorOf(res); failed != nil {
 		rec.fail(failed)
@@ -121,7 +122,8 @@ func (s *explained) OnRefusal(err error) { s.err = err }
 
 // BeforeHeader implements rw.Hooks.
 func (s *explained) BeforeHeader(status int) int {
-	rec := recordOf(s.flow, s.request)
+	var rec Record
+	rec.note(s.flow, s.request)
 	rec.Status = status
 	if s.err != nil {
 		rec.fail(s.err)

@@ -62,7 +62,8 @@ func (s *serving) OnRefusal(err error) { s.err = err }
 
 func (s *serving) tell() {
 	r := s.request
-	rec := recordOf(s.flow, r)
+	var rec Record
+	rec.note(s.flow, r)
 	rec.Received, rec.Sent, rec.TLS = s.in.n.Load(), s.Bytes(), r.TLS
 	rec.RequestMessages = messagesOf(s.in.ReadCloser)
 	if w, ok := s.Unwrap().(*messageWriter); ok {

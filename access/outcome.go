@@ -13,27 +13,24 @@ import (
 	"github.com/sidecarless/mesh/internal/flow"
 )
 
-// recordOf is what the layers noted of a request that is over.
-func recordOf(f *flow.Flow, r *http.Request) Record {
-	rec := Record{
-		Start: f.Start, Duration: time.Since(f.Start),
-		Method: r.Method, Host: hostOf(r), Path: pathOf(r), Protocol: protocolOf(r),
-		Route: f.Route, Branch: f.Branch, Upstream: f.Upstream,
-		Drawn: f.Drawn, DrawnOf: f.DrawnOf,
-		Attempts: f.Attempts(), Peer: f.Peer(), Trace: flow.TraceOf(f.Context), Request: r,
-	}
+// note notes what the layers know of a request that is over.
+func (r *Record) note(f *flow.Flow, asked *http.Request) {
+	r.Start, r.Duration = f.Start, time.Since(f.Start)
+	r.Method, r.Host, r.Path, r.Protocol = asked.Method, hostOf(asked), pathOf(asked), protocolOf(asked)
+	r.Route, r.Branch, r.Upstream = f.Route, f.Branch, f.Upstream
+	r.Drawn, r.DrawnOf = f.Drawn, f.DrawnOf
+	r.Attempts, r.Peer, r.Trace, r.Request = f.Attempts(), f.Peer(), flow.TraceOf(f.Context), asked
 	if m := f.More; m != nil {
 		// Envoy knows no flag for a refusal of access; the details tell it.
-		rec.Flags, rec.Details = m.Flags.Without(mesh.Denied), m.Details
-		rec.Tries, rec.Faults, rec.Mirrors = m.History(), m.Faults, m.Mirrors
+		r.Flags, r.Details = m.Flags.Without(mesh.Denied), m.Details
+		r.Tries, r.Faults, r.Mirrors = m.History(), m.Faults, m.Mirrors
 	}
-	if rec.Method == "" {
-		rec.Method = http.MethodGet
+	if r.Method == "" {
+		r.Method = http.MethodGet
 	}
 	if t := f.Last(); t != nil {
-		rec.tried(t)
+		r.tried(t)
 	}
-	return rec
 }
 
 // tried notes the attempt that began last.

@@ -76,7 +76,8 @@ func (c *call) answered(res *http.Response, err error) {
 // BodyEnded implements body.Ender: the request is over.
 func (c *call) BodyEnded(ended error) {
 	f := c.flow
-	rec := recordOf(f, f.Request)
+	var rec Record
+	rec.note(f, f.Request)
 	rec.Waited = c.waited
 	rec.Received, rec.Sent = c.in.n.Load(), c.out.n.Load()
 	rec.RequestMessages, rec.ResponseMessages = messagesOf(c.in.ReadCloser), messagesOf(c.out.ReadCloser)

@@ -84,7 +84,10 @@ func (a *Authorizer) judge(r *http.Request) verdict {
 	} else {
 		a.counts.denied.Add(1)
 	}
-	if view = match.ViewOf(v.request); path == view.Path() {
+	if v.request != r {
+		view = match.ViewOf(v.request)
+	}
+	if path == view.Path() {
 		v.path = ""
 	}
 	return v

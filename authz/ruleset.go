@@ -96,7 +96,10 @@ func (s *ruleSet) find(f *facts) *entry {
 	if len(s.all) == 0 {
 		return nil
 	}
-	lists := [3][]int{nil, s.byPath[f.path], s.rest}
+	lists := [3][]int{2: s.rest}
+	if len(s.byPath) > 0 {
+		lists[1] = s.byPath[f.path]
+	}
 	if len(s.byPrincipal) > 0 {
 		lists[0] = s.byPrincipal[f.identity()] // nobody's is in no list
 	}

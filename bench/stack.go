@@ -2,10 +2,14 @@ package main
 
 import (
 	"crypto/tls"
+	"io"
 	"net/http"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"github.com/sidecarless/mesh"
+	"github.com/sidecarless/mesh/access"
 	"github.com/sidecarless/mesh/breaker"
 	"github.com/sidecarless/mesh/breaker/outlier"
 	"github.com/sidecarless/mesh/fault"
@@ -15,6 +19,7 @@ import (
 	"github.com/sidecarless/mesh/retry"
 	"github.com/sidecarless/mesh/route"
 	"github.com/sidecarless/mesh/split"
+	"github.com/sidecarless/mesh/telemetry/metrics"
 	"github.com/sidecarless/mesh/timeout"
 	"github.com/sidecarless/mesh/upstream"
 )
@@ -40,12 +45,20 @@ var layers = map[string]func() http.RoundTripper{
 	"timeout": func() http.RoundTripper { return bound().Transport(stub) },
 	"retry":   func() http.RoundTripper { return made(retry.New(retries())).Transport(stub) },
 	"breaker": func() http.RoundTripper { return made(breaker.New(circuit())).Transport(stub) },
+	"observed": func() http.RoundTripper { return observed().Transport(stub) },
 	"mirror": func() http.RoundTripper {
 		return made(mirror.New(mirror.Config{To: stub})).Transport(stub)
 	},
 	"lb": func() http.RoundTripper {
 		return made(lb.New(lb.Config{Endpoints: endpoints(3)})).Transport(stub)
 	},
+}
+
+// observed is told of each request: metrics count it, and one in a hundred is
+// logged.
+func observed() access.Sink {
+	counted := made(metrics.New(metrics.Config{Registerer: prometheus.NewRegistry()}))
+	return access.Join(counted.Source, access.Sampled(100, made(access.Envoy(io.Discard, access.IstioText))))
 }
 
 func routed(toCanary, other http.RoundTripper) http.RoundTripper {

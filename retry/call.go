@@ -115,10 +115,10 @@ func (c *call) pause(v *verdict, res *http.Response) error {
 // that would only end after that on the request.
 func (c *call) perTry() time.Duration {
 	d := c.rules.config.PerTry
-	if total := c.flow.Total; d > 0 && total > 0 && d >= total {
+	if total := c.flow.Total; d <= 0 || total > 0 && d >= total {
 		return 0
 	}
-	if left := c.left(time.Now()); d > 0 && left > 0 && d >= left {
+	if left := c.left(time.Now()); left > 0 && d >= left {
 		return 0
 	}
 	return d

@@ -160,9 +160,8 @@ func guards(c breaker.Config) bool {
 
 // RoundTrip implements http.RoundTripper.
 func (u *Upstream) RoundTrip(r *http.Request) (*http.Response, error) {
-	if f := flow.Of(r); f != nil {
-		f.Upstream = u.name
-	}
+	f, r := flow.Ensure(r)
+	f.Upstream = u.name
 	return u.send.Load().chain.RoundTrip(r)
 }
 

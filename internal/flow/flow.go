@@ -43,9 +43,8 @@ type Flow struct {
 	// zero where no draw decided.
 	Drawn, DrawnOf uint32
 
-	peer     atomic.Pointer[Workload]
-	attempts atomic.Int32
-	served   bool
+	peer   atomic.Pointer[Workload]
+	served bool
 
 	First Try
 }
@@ -114,7 +113,15 @@ func install(r *http.Request, served bool) (*Flow, *http.Request) {
 func (f *Flow) Bound(ctx context.Context) { f.Context = ctx }
 
 // Attempts is how many attempts have begun.
-func (f *Flow) Attempts() int { return int(f.attempts.Load()) }
+func (f *Flow) Attempts() (n int) {
+	if f.First.Begun() {
+		n = 1
+	}
+	if m := f.More; m != nil {
+		n += int(m.further.Load())
+	}
+	return n
+}
 
 // Last is the attempt that began last, or nil.
 func (f *Flow) Last() *Try {

@@ -33,7 +33,8 @@ type More struct {
 	Hash              uint64
 	Hashed, HashKnown bool
 
-	last atomic.Pointer[Try] // unless it is the First
+	last    atomic.Pointer[Try] // unless it is the First
+	further atomic.Int32        // attempts that have begun, beyond the First
 }
 
 // Tell is f's More, made when it is asked for the first time.

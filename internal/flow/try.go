@@ -124,11 +124,12 @@ func (f *Flow) Next(ctx context.Context, r *http.Request, n int) (*Try, *http.Re
 // A balancer calls it when it has set t's host, which may then be read while the
 // attempt is under way. Hedged attempts may begin at the same time.
 func (t *Try) Begin() {
-	if t.state.Load()&begun == 0 && t.state.Or(begun)&begun == 0 {
-		t.Flow.attempts.Add(1)
-		if t != &t.Flow.First {
-			t.Flow.More.last.Store(t)
-		}
+	if t.Begun() || t.state.Or(begun)&begun != 0 {
+		return
+	}
+	if m := t.Flow.More; t != &t.Flow.First {
+		m.further.Add(1)
+		m.last.Store(t)
 	}
 }
 
