@@ -188,6 +188,30 @@ func TestReplies(t *testing.T) {
 	require.Error(t, Reply{Header: http.Header{"a b": {"c"}}}.Validate())
 }
 
+// The cases are a sidecar's answers.
+func TestCallersOfGRPCAreToldByHeaders(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		rt     http.RoundTripper
+		header http.Header
+	}{
+		{"a text", Reply{Status: 203, Body: "hello wörld %"}, http.Header{"Grpc-Status": {"2"}, "Grpc-Message": {"hello w%C3%B6rld %25"}}},
+		{"a status alone", Reply{Status: 503}, http.Header{"Grpc-Status": {"14"}}},
+		{"a redirect", Redirect{Path: "/z"}, http.Header{"Grpc-Status": {"2"}, "Location": {"http://reviews/z"}}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			r := httptest.NewRequest("POST", "http://reviews/a", nil)
+			r.Header.Set("Content-Type", "application/grpc")
+			c.header["Content-Type"], c.header["Content-Length"] = []string{"application/grpc"}, []string{"0"}
+			res, err := c.rt.RoundTrip(r)
+			require.NoError(t, err)
+			require.Equal(t, 200, res.StatusCode)
+			require.Equal(t, c.header, res.Header)
+			require.Equal(t, http.NoBody, res.Body)
+		})
+	}
+}
+
 // closed counts how often a body was closed.
 type closed struct {
 	io.Reader

@@ -8,12 +8,15 @@ import (
 	"strings"
 
 	"github.com/sidecarless/mesh/internal/check"
+	"github.com/sidecarless/mesh/internal/oneline"
 )
 
 // Headers is one level of changes to the headers of requests or of answers. Names
 // in Remove are removed first, then Set replaces all lines of its names, then Add
-// adds lines. Values may hold commands; an empty value changes nothing. All
-// commands of a level see the headers after Remove and before Set.
+// adds lines, or to the line that is there where Envoy keeps all values on one, as
+// in User-Agent, Accept and Cache-Control. Values may hold commands; an empty value
+// changes nothing. All commands of a level see the headers after Remove and before
+// Set.
 //
 // In requests the name "Host" (or ":authority") in Set and Add is another way to
 // write [Config.Host]; the value is taken as it is.
@@ -32,8 +35,9 @@ type level struct {
 }
 
 type value struct {
-	name string
-	add  bool
+	name   string
+	add    bool
+	joined bool // what is added goes to the line that is there
 	template
 }
 
@@ -99,7 +103,8 @@ func (l *level) addValues(problems *check.List, field, name string, values []str
 		if v == "" {
 			continue
 		}
-		l.values = append(l.values, value{name, add, t})
+		joined := add && (answer && oneline.InAnswer(name) || !answer && oneline.InRequest(name))
+		l.values = append(l.values, value{name, add, joined, t})
 		l.commands = l.commands || t.parts != nil
 		add = true
 	}
@@ -135,6 +140,11 @@ func isToken(s string) bool {
 	return s != ""
 }
 
+// removes reports whether a level takes name away.
+func (c changes) removes(name string) bool {
+	return slices.ContainsFunc(c, func(l level) bool { return slices.Contains(l.remove, name) })
+}
+
 // apply changes h, the headers of what s shows.
 func (c changes) apply(h http.Header, s scope) {
 	for i := range c {
@@ -162,6 +172,8 @@ func (l *level) apply(h http.Header, s scope) {
 		}
 		switch {
 		case text == "":
+		case v.joined:
+			h[v.name] = oneline.Append(h[v.name], text)
 		case v.add:
 			h[v.name] = append(h[v.name], text)
 		default:

@@ -35,6 +35,26 @@ func exchange(t *testing.T, w *Rewriter, request, answer http.Header) (upstream,
 	return upstream, res.Header
 }
 
+func TestNothingIsSentForAUserAgentThatIsTakenAway(t *testing.T) {
+	got := make(chan http.Header, 1)
+	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { got <- r.Header }))
+	defer server.Close()
+	transport := new(http.Transport)
+	defer transport.CloseIdleConnections()
+	w := rewriter(t, Config{Request: []Headers{{Remove: []string{"user-agent"}}}})
+	for _, agent := range []string{"", "curl"} {
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, server.URL, nil)
+		require.NoError(t, err)
+		if agent != "" {
+			r.Header.Set("User-Agent", agent)
+		}
+		res, err := w.Transport(transport).RoundTrip(r)
+		require.NoError(t, err)
+		require.NoError(t, res.Body.Close())
+		require.NotContains(t, <-got, "User-Agent")
+	}
+}
+
 // The cases are what a sidecar did for the same rules.
 func TestHeaders(t *testing.T) {
 	set := []Headers{{
@@ -55,6 +75,9 @@ func TestHeaders(t *testing.T) {
 		{"several lines are replaced by one", set,
 			http.Header{"X-Set": {"a", "b"}},
 			http.Header{"X-Set": {"new"}, "X-New": {"made"}, "X-New2": {"one"}, "X-Add": {"more"}, "User-Agent": {"mesh"}}},
+		{"names of which Envoy keeps one line", []Headers{{Add: http.Header{"cache-control": {"no-store"}, "via": {"b", "c"}, "cookie": {"b=2"}}}},
+			http.Header{"Cache-Control": {"private"}, "Via": {""}, "Cookie": {"a=1"}},
+			http.Header{"Cache-Control": {"private,no-store"}, "Via": {"b,c"}, "Cookie": {"a=1", "b=2"}}},
 		{"one destination: the rule first", []Headers{rule, destination},
 			http.Header{"X-Both": {"client"}, "X-List": {"client"}, "X-Dest": {"client"}},
 			http.Header{"X-Both": {"dest"}, "X-List": {"client", "route", "dest"}, "X-Dest": {"dest"}}},

@@ -8,10 +8,13 @@ import (
 
 	"github.com/sidecarless/mesh"
 	"github.com/sidecarless/mesh/internal/check"
+	"github.com/sidecarless/mesh/internal/grpc"
 	"github.com/sidecarless/mesh/match"
 )
 
 // A Reply is an answer that needs no server. It is a handler and a RoundTripper.
+// Callers of gRPC are told by headers, as by all replies of a sidecar: the status is
+// 200, Status is in grpc-status and Body in grpc-message.
 type Reply struct {
 	Status int         // zero is 200
 	Header http.Header // may be nil
@@ -41,14 +44,14 @@ func (p Reply) Validate() error {
 // ServeHTTP implements http.Handler.
 func (p Reply) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	p.note(r)
-	status, header := p.head(r)
+	status, header, body := p.answer(r)
 	h := w.Header()
 	for name, values := range header {
 		h[name] = values
 	}
 	w.WriteHeader(status)
 	if r.Method != http.MethodHead && bodyAllowed(status) {
-		_, _ = io.WriteString(w, p.Body) // the caller is gone, there is nobody to tell
+		_, _ = io.WriteString(w, body) // the caller is gone, there is nobody to tell
 	}
 }
 
@@ -61,7 +64,7 @@ func (p Reply) RoundTrip(r *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	p.note(r)
-	status, header := p.head(r)
+	status, header, body := p.answer(r)
 	res := &http.Response{
 		Status:     strconv.Itoa(status) + " " + http.StatusText(status),
 		StatusCode: status,
@@ -73,16 +76,16 @@ func (p Reply) RoundTrip(r *http.Request) (*http.Response, error) {
 		Request:    r,
 	}
 	if bodyAllowed(status) {
-		res.ContentLength = int64(len(p.Body))
-		if r.Method != http.MethodHead && p.Body != "" {
-			res.Body = io.NopCloser(strings.NewReader(p.Body))
+		res.ContentLength = int64(len(body))
+		if r.Method != http.MethodHead && body != "" {
+			res.Body = io.NopCloser(strings.NewReader(body))
 		}
 	}
 	return res, nil
 }
 
-// head is the status and the headers of the answer to r.
-func (p Reply) head(r *http.Request) (int, http.Header) {
+// answer is the status, the headers and the body of the answer to r.
+func (p Reply) answer(r *http.Request) (int, http.Header, string) {
 	status := p.Status
 	if status == 0 {
 		status = http.StatusOK
@@ -90,6 +93,19 @@ func (p Reply) head(r *http.Request) (int, http.Header) {
 	h := p.Header.Clone()
 	if h == nil {
 		h = make(http.Header, 2)
+	}
+	if p.Location {
+		v := match.ViewOf(r)
+		h["Location"] = []string{v.Scheme() + "://" + v.Host() + v.Target()}
+	}
+	if grpc.Is(r.Header) {
+		h["Content-Type"] = []string{"application/grpc"}
+		h["Content-Length"] = []string{"0"}
+		h["Grpc-Status"] = []string{strconv.Itoa(grpc.Status(status))}
+		if p.Body != "" {
+			h["Grpc-Message"] = []string{grpc.Message(p.Body)}
+		}
+		return http.StatusOK, h, ""
 	}
 	if bodyAllowed(status) {
 		if p.Body != "" && h.Get("Content-Type") == "" {
@@ -99,11 +115,7 @@ func (p Reply) head(r *http.Request) (int, http.Header) {
 			h["Content-Length"] = []string{strconv.Itoa(len(p.Body))}
 		}
 	}
-	if p.Location {
-		v := match.ViewOf(r)
-		h["Location"] = []string{v.Scheme() + "://" + v.Host() + v.Target()}
-	}
-	return status, h
+	return status, h, p.Body
 }
 
 // note lets the record of r know who answered.

@@ -58,11 +58,13 @@ type rules struct {
 	originals bool
 	request   changes
 	response  changes
+	anonymous bool // requests lose their User-Agent
 }
 
 const (
 	originalPath = "X-Envoy-Original-Path"
 	originalHost = "X-Envoy-Original-Host"
+	userAgent    = "User-Agent"
 )
 
 // New reports every problem of c, with fields such as "rewrite.Regex".
@@ -88,6 +90,7 @@ func (w *Rewriter) Update(c Config) error {
 		}
 		s.host = host
 	}
+	s.anonymous = s.request.removes(userAgent)
 	if strings.ContainsFunc(s.host, func(c rune) bool { return c <= ' ' || c == 0x7f || c == '/' }) {
 		problems.Add("Host", s.host, "cannot be a host")
 	}
@@ -115,6 +118,9 @@ func (s *rules) change(r *http.Request, served bool) {
 	path := v.Path()
 	if len(s.request) > 0 {
 		s.request.apply(r.Header, scope{r: r})
+	}
+	if s.anonymous && !served && len(r.Header[userAgent]) == 0 {
+		r.Header[userAgent] = nil // net/http adds its own where the name is missing
 	}
 	if s.path != nil {
 		if s.originals {
