@@ -3,6 +3,7 @@ package istio
 import (
 	"fmt"
 	"math/rand/v2"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -10,7 +11,7 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/reflect/protoregistry"
 
-	"github.com/sidecarless/mesh/config/internal/costtest"
+	"github.com/sidecarless/mesh/internal/costtest"
 )
 
 // hostile are documents that want to cost much.
@@ -146,6 +147,9 @@ func BenchmarkParse(b *testing.B) {
 	}
 }
 
+// breaks are what ends a line in YAML 1.1 (section 4.2).
+var breaks = regexp.MustCompile("\r\n|[\n\r\u0085\u2028\u2029]")
+
 // FuzzParse feeds documents that were cut and mixed: whatever comes, there is
 // an answer, and each problem names a line of the file.
 func FuzzParse(f *testing.F) {
@@ -154,9 +158,11 @@ func FuzzParse(f *testing.F) {
 	f.Add("a: &a {<<: *a}\nkind: List\nitems: [*a]\n")
 	f.Add(`{"apiVersion":"v1","kind":"List","items":[null,1,{"kind":"Service","apiVersion":"v1"}]}`)
 	f.Add("? [a]\n: b\n")
+	f.Add("\"0\r\r")
+	f.Add("a: \u2028\n  \u0085b: [\n")
 	f.Fuzz(func(t *testing.T, doc string) {
 		c, err := Parse("mesh.yaml", strings.NewReader(doc))
-		lines := strings.Count(doc, "\n") + 1
+		lines := len(breaks.FindAllString(doc, -1)) + 1
 		failed := false
 		for finding := range c.Findings() {
 			failed = failed || finding.Level == Error
