@@ -132,7 +132,7 @@ func testsByPackage(t *testing.T) map[string][]string {
 // nested are the public packages of other modules.
 var nested = []string{
 	"config/istio", "config/smi", "config/gatewayapi", "config/analyze", "config/forward", "config/requestauth",
-	"jwt", "spiffe", "ratelimit", "telemetry", "telemetry/metrics", "telemetry/otel", "telemetry/otel/spantext",
+	"jwt", "spiffe", "ratelimit", "telemetry", "telemetry/metrics", "telemetry/otelmesh", "telemetry/otelmesh/spantext",
 }
 
 // Everybody finds in a package's comment what problem it solves, and in its

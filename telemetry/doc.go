@@ -12,5 +12,5 @@
 //	server.Handler = names.Handler(log.Handler(mux))
 //
 // Below this package telemetry/metrics counts requests by these names for
-// Prometheus, and telemetry/otel traces them.
+// Prometheus, and telemetry/otelmesh traces them.
 package telemetry

@@ -26,8 +26,8 @@ import (
 	"github.com/sidecarless/mesh/mtls"
 	"github.com/sidecarless/mesh/telemetry"
 	"github.com/sidecarless/mesh/telemetry/metrics"
-	meshotel "github.com/sidecarless/mesh/telemetry/otel"
-	"github.com/sidecarless/mesh/telemetry/otel/spantext"
+	"github.com/sidecarless/mesh/telemetry/otelmesh"
+	"github.com/sidecarless/mesh/telemetry/otelmesh/spantext"
 	"github.com/sidecarless/mesh/upstream"
 )
 
@@ -58,7 +58,7 @@ type Demo struct {
 	config     *istio.Config
 	options    Options
 	identities map[string]*mtls.Identity
-	tracing    *meshotel.Telemetry // nil without Traces
+	tracing    *otelmesh.Telemetry // nil without Traces
 	pods       map[string]string   // where endpoints really listen
 	closers    []func() error
 }
@@ -110,12 +110,12 @@ func Start(o Options) (_ *Demo, err error) {
 }
 
 // tracing draws which traces are written.
-func (o *Options) tracing() (*meshotel.Telemetry, error) {
+func (o *Options) tracing() (*otelmesh.Telemetry, error) {
 	if o.Traces == nil {
 		return nil, nil
 	}
 	one := trace.ParentBased(trace.TraceIDRatioBased(0.05))
-	return meshotel.New(meshotel.Config{Tracer: spantext.New(o.Traces, trace.WithSampler(one))})
+	return otelmesh.New(otelmesh.Config{Tracer: spantext.New(o.Traces, trace.WithSampler(one))})
 }
 
 // Hops are all of them, in the order in which a request meets them.

@@ -10,10 +10,10 @@ import (
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/trace"
 
-	"github.com/sidecarless/mesh/telemetry/otel/spantext"
+	"github.com/sidecarless/mesh/telemetry/otelmesh/spantext"
 )
 
-// A program gives the provider to meshotel.Config.Tracer, which makes the spans that
+// A program gives the provider to otelmesh.Config.Tracer, which makes the spans that
 // are made by hand here.
 func Example() {
 	provider := spantext.New(os.Stdout, sdktrace.WithIDGenerator(new(counting)))

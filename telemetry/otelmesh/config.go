@@ -1,4 +1,4 @@
-package meshotel
+package otelmesh
 
 import (
 	"runtime/debug"
@@ -14,7 +14,7 @@ import (
 )
 
 // scope is the name of the instrumentation.
-const scope = "github.com/sidecarless/mesh/telemetry/otel"
+const scope = "github.com/sidecarless/mesh/telemetry/otelmesh"
 
 // A Config says where spans and metrics go. With its zero value there are none, and
 // the trace of a request that is served is passed on to calls made for it.
@@ -54,9 +54,9 @@ type Telemetry struct {
 }
 
 // New makes a Telemetry. The error lists every problem, with fields such as
-// "meshotel.Inject".
+// "otelmesh.Inject".
 func New(c Config) (*Telemetry, error) {
-	l := check.List{Prefix: "meshotel"}
+	l := check.List{Prefix: "otelmesh"}
 	if c.Inject&^(W3C|B3|B3Multi) != 0 {
 		l.Add("Inject", c.Inject, "must be made of W3C, B3 and B3Multi")
 	}

@@ -1,4 +1,4 @@
-// Package meshotel shows a mesh to OpenTelemetry: a span for each request, one for
+// Package otelmesh shows a mesh to OpenTelemetry: a span for each request, one for
 // each attempt to send it and one for each request that is served, joined over
 // processes, sidecars and gateways by the headers of W3C Trace Context or B3; and
 // the durations of both sides as metrics.
@@ -6,7 +6,7 @@
 // A [Telemetry] gives layers, as everything here does. A span must begin before it
 // can be sent along, so that they stand around what they watch:
 //
-//	tracing, err := meshotel.New(meshotel.Config{Tracer: provider})
+//	tracing, err := otelmesh.New(otelmesh.Config{Tracer: provider})
 //
 //	up, err := upstream.New(upstream.Config{Name: "reviews", Endpoints: endpoints, Attempt: tracing.Attempt})
 //	client := http.Client{Transport: tracing.Transport(up)}
@@ -69,4 +69,4 @@
 // is made while a request is served, with the context of that request, takes over
 // x-request-id and what other tracers put into headers; Istio asks applications to
 // pass these on by hand.
-package meshotel
+package otelmesh

@@ -1,4 +1,4 @@
-package meshotel_test
+package otelmesh_test
 
 import (
 	"net/http"
@@ -9,22 +9,22 @@ import (
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 
 	"github.com/sidecarless/mesh"
-	meshotel "github.com/sidecarless/mesh/telemetry/otel"
+	"github.com/sidecarless/mesh/telemetry/otelmesh"
 )
 
 // configs are what the layers can cost: nothing, the passing on of a trace, spans
 // that nobody records, spans without an exporter, durations.
-func configs(b *testing.B) map[string]*meshotel.Telemetry {
+func configs(b *testing.B) map[string]*otelmesh.Telemetry {
 	never := sdktrace.NewTracerProvider(sdktrace.WithSampler(sdktrace.NeverSample()))
 	always := sdktrace.NewTracerProvider()
 	meter := sdkmetric.NewMeterProvider(sdkmetric.WithReader(sdkmetric.NewManualReader()))
-	return map[string]*meshotel.Telemetry{
+	return map[string]*otelmesh.Telemetry{
 		"off":           nil,
-		"no provider":   mustNew(b, meshotel.Config{}),
-		"never sampled": mustNew(b, meshotel.Config{Tracer: never}),
-		"sampled":       mustNew(b, meshotel.Config{Tracer: always}),
-		"durations":     mustNew(b, meshotel.Config{Meter: meter}),
-		"all":           mustNew(b, meshotel.Config{Tracer: always, Meter: meter}),
+		"no provider":   mustNew(b, otelmesh.Config{}),
+		"never sampled": mustNew(b, otelmesh.Config{Tracer: never}),
+		"sampled":       mustNew(b, otelmesh.Config{Tracer: always}),
+		"durations":     mustNew(b, otelmesh.Config{Meter: meter}),
+		"all":           mustNew(b, otelmesh.Config{Tracer: always, Meter: meter}),
 	}
 }
 

@@ -1,4 +1,4 @@
-package meshotel
+package otelmesh
 
 import (
 	"maps"

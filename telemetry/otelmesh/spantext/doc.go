@@ -1,7 +1,7 @@
 // Package spantext writes traces to a terminal as trees, for demos and while
 // developing: no collector is needed.
 //
-//	tracing, err := meshotel.New(meshotel.Config{Tracer: spantext.New(os.Stdout)})
+//	tracing, err := otelmesh.New(otelmesh.Config{Tracer: spantext.New(os.Stdout)})
 //
 // A tree is written when all of its spans that began in this process have ended. It
 // looks so, with the status, what the mesh decided, what went wrong and how long it

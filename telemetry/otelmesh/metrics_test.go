@@ -1,4 +1,4 @@
-package meshotel_test
+package otelmesh_test
 
 import (
 	"context"
@@ -17,7 +17,7 @@ import (
 	"github.com/sidecarless/mesh/lb"
 	"github.com/sidecarless/mesh/meshtest"
 	"github.com/sidecarless/mesh/retry"
-	meshotel "github.com/sidecarless/mesh/telemetry/otel"
+	"github.com/sidecarless/mesh/telemetry/otelmesh"
 	"github.com/sidecarless/mesh/upstream"
 )
 
@@ -25,10 +25,10 @@ import (
 var seconds = []float64{0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10}
 
 // measured is a Meter that a test reads.
-func measured() (func(*meshotel.Config), func(*testing.T) map[string]metricdata.Metrics) {
+func measured() (func(*otelmesh.Config), func(*testing.T) map[string]metricdata.Metrics) {
 	reader := sdkmetric.NewManualReader()
 	provider := sdkmetric.NewMeterProvider(sdkmetric.WithReader(reader))
-	return func(c *meshotel.Config) { c.Meter = provider }, func(t *testing.T) map[string]metricdata.Metrics {
+	return func(c *otelmesh.Config) { c.Meter = provider }, func(t *testing.T) map[string]metricdata.Metrics {
 		var all metricdata.ResourceMetrics
 		require.NoError(t, reader.Collect(context.Background(), &all))
 		byName := map[string]metricdata.Metrics{}
@@ -116,7 +116,7 @@ func TestDurationsOfServedRequests(t *testing.T) {
 	})
 }
 
-func with(change ...func(*meshotel.Config)) (c meshotel.Config) {
+func with(change ...func(*otelmesh.Config)) (c otelmesh.Config) {
 	for _, f := range change {
 		f(&c)
 	}
@@ -142,7 +142,7 @@ func TestExemplarsNameTheSpan(t *testing.T) {
 func TestManyHostsAreMeasuredAll(t *testing.T) {
 	reader := sdkmetric.NewManualReader()
 	provider := sdkmetric.NewMeterProvider(sdkmetric.WithReader(reader), sdkmetric.WithCardinalityLimit(0))
-	layer := mustNew(t, meshotel.Config{Meter: provider})
+	layer := mustNew(t, otelmesh.Config{Meter: provider})
 	const hosts = 1500
 	server := meshtest.NewUpstream()
 	for i := range hosts {

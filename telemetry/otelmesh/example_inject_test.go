@@ -1,4 +1,4 @@
-package meshotel_test
+package otelmesh_test
 
 import (
 	"fmt"
@@ -7,13 +7,13 @@ import (
 
 	"github.com/sidecarless/mesh"
 	"github.com/sidecarless/mesh/meshtest"
-	meshotel "github.com/sidecarless/mesh/telemetry/otel"
+	"github.com/sidecarless/mesh/telemetry/otelmesh"
 )
 
 // A process without spans of its own passes on the trace that it is part of, here
 // from W3C's header to Zipkin's for a service that knows no other.
 func ExampleConfig_inject() {
-	tracing, err := meshotel.New(meshotel.Config{Inject: meshotel.B3})
+	tracing, err := otelmesh.New(otelmesh.Config{Inject: otelmesh.B3})
 	if err != nil {
 		fmt.Println(err)
 		return

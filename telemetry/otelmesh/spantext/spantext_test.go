@@ -14,7 +14,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/sidecarless/mesh/internal/leak"
-	"github.com/sidecarless/mesh/telemetry/otel/spantext"
+	"github.com/sidecarless/mesh/telemetry/otelmesh/spantext"
 )
 
 func TestMain(m *testing.M) { leak.Main(m) }

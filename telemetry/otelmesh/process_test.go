@@ -1,4 +1,4 @@
-package meshotel_test
+package otelmesh_test
 
 import (
 	"bufio"
@@ -18,7 +18,7 @@ import (
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 
 	"github.com/sidecarless/mesh"
-	meshotel "github.com/sidecarless/mesh/telemetry/otel"
+	"github.com/sidecarless/mesh/telemetry/otelmesh"
 )
 
 // childOf makes this binary the other process of a test: a service that asks the
@@ -27,7 +27,7 @@ const childOf = "MESHOTEL_TEST_CHILD_OF"
 
 func child(parent string) {
 	provider := sdktrace.NewTracerProvider(sdktrace.WithSyncer(exporter(parent)))
-	tracing, err := meshotel.New(meshotel.Config{Tracer: provider, Inject: meshotel.B3})
+	tracing, err := otelmesh.New(otelmesh.Config{Tracer: provider, Inject: otelmesh.B3})
 	if err != nil {
 		panic(err)
 	}

@@ -1,4 +1,4 @@
-package meshotel_test
+package otelmesh_test
 
 import (
 	"cmp"
@@ -20,7 +20,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/sidecarless/mesh/internal/leak"
-	meshotel "github.com/sidecarless/mesh/telemetry/otel"
+	"github.com/sidecarless/mesh/telemetry/otelmesh"
 )
 
 func TestMain(m *testing.M) {
@@ -33,16 +33,16 @@ func TestMain(m *testing.M) {
 
 // spans is a Telemetry whose spans a test can look at.
 type spans struct {
-	*meshotel.Telemetry
+	*otelmesh.Telemetry
 	*tracetest.SpanRecorder
 	provider *sdktrace.TracerProvider
 }
 
-func newSpans(t testing.TB, change ...func(*meshotel.Config)) *spans {
+func newSpans(t testing.TB, change ...func(*otelmesh.Config)) *spans {
 	t.Helper()
 	s := &spans{SpanRecorder: tracetest.NewSpanRecorder()}
 	s.provider = sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(s.SpanRecorder))
-	c := meshotel.Config{Tracer: s.provider}
+	c := otelmesh.Config{Tracer: s.provider}
 	for _, f := range change {
 		f(&c)
 	}
@@ -50,9 +50,9 @@ func newSpans(t testing.TB, change ...func(*meshotel.Config)) *spans {
 	return s
 }
 
-func mustNew(t testing.TB, c meshotel.Config) *meshotel.Telemetry {
+func mustNew(t testing.TB, c otelmesh.Config) *otelmesh.Telemetry {
 	t.Helper()
-	made, err := meshotel.New(c)
+	made, err := otelmesh.New(c)
 	require.NoError(t, err)
 	return made
 }

@@ -1,4 +1,4 @@
-package meshotel_test
+package otelmesh_test
 
 import (
 	"fmt"
@@ -11,7 +11,7 @@ import (
 
 	"github.com/sidecarless/mesh/lb"
 	"github.com/sidecarless/mesh/retry"
-	meshotel "github.com/sidecarless/mesh/telemetry/otel"
+	"github.com/sidecarless/mesh/telemetry/otelmesh"
 	"github.com/sidecarless/mesh/upstream"
 )
 
@@ -20,7 +20,7 @@ import (
 func Example() {
 	recorder := tracetest.NewSpanRecorder()
 	provider := sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(recorder))
-	tracing, err := meshotel.New(meshotel.Config{Tracer: provider})
+	tracing, err := otelmesh.New(otelmesh.Config{Tracer: provider})
 	if err != nil {
 		fmt.Println(err)
 		return

@@ -1,4 +1,4 @@
-package meshotel_test
+package otelmesh_test
 
 import (
 	"context"
@@ -16,12 +16,12 @@ import (
 	"github.com/sidecarless/mesh"
 	"github.com/sidecarless/mesh/lb"
 	"github.com/sidecarless/mesh/meshtest"
-	meshotel "github.com/sidecarless/mesh/telemetry/otel"
+	"github.com/sidecarless/mesh/telemetry/otelmesh"
 	"github.com/sidecarless/mesh/upstream"
 )
 
 func TestWhatSpansOfClientsTell(t *testing.T) {
-	s := newSpans(t, func(c *meshotel.Config) {
+	s := newSpans(t, func(c *otelmesh.Config) {
 		c.Attributes = []attribute.KeyValue{attribute.String("istio.canonical_service", "productpage")}
 	})
 	up, err := upstream.New(upstream.Config{
@@ -98,7 +98,7 @@ func TestWhatSpansOfServersTell(t *testing.T) {
 // Attributes on which samplers decide must be there when a span begins.
 func TestSamplersSeeWhatTheConventionsPromise(t *testing.T) {
 	var seen []sdktrace.SamplingParameters
-	s := newSpans(t, func(c *meshotel.Config) {
+	s := newSpans(t, func(c *otelmesh.Config) {
 		c.Tracer = sdktrace.NewTracerProvider(sdktrace.WithSampler(sampler(func(p sdktrace.SamplingParameters) { seen = append(seen, p) })))
 	})
 	_, err := send(t, s.Attempt(meshtest.NewUpstream()), get(t, "https://svc/a"))
@@ -128,7 +128,7 @@ func TestTheRouteIsFoundBehindCopies(t *testing.T) {
 	mux := http.NewServeMux()
 	mux.HandleFunc("/books/{id}", func(http.ResponseWriter, *http.Request) {})
 	s := newSpans(t)
-	inner := meshotel.Routed(mux)
+	inner := otelmesh.Routed(mux)
 	s.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		inner.ServeHTTP(w, r.WithContext(r.Context()))
 	})).ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/books/7", nil))
@@ -236,7 +236,7 @@ func TestTheContracts(t *testing.T) {
 }
 
 func TestANilTelemetryIsOff(t *testing.T) {
-	var off *meshotel.Telemetry
+	var off *otelmesh.Telemetry
 	server := meshtest.NewUpstream()
 	require.Same(t, server, off.Transport(server))
 	require.Same(t, server, off.Attempt(server))
@@ -245,9 +245,9 @@ func TestANilTelemetryIsOff(t *testing.T) {
 }
 
 func TestAllProblemsOfAConfigAreTold(t *testing.T) {
-	made, err := meshotel.New(meshotel.Config{Inject: 64, Propagator: nil, Forward: []string{"", "a b", "good"}})
+	made, err := otelmesh.New(otelmesh.Config{Inject: 64, Propagator: nil, Forward: []string{"", "a b", "good"}})
 	require.Nil(t, made)
-	require.EqualError(t, err, `meshotel.Inject: must be made of W3C, B3 and B3Multi (got 64)
-meshotel.Forward: is no name of a header (got "")
-meshotel.Forward: is no name of a header (got "a b")`)
+	require.EqualError(t, err, `otelmesh.Inject: must be made of W3C, B3 and B3Multi (got 64)
+otelmesh.Forward: is no name of a header (got "")
+otelmesh.Forward: is no name of a header (got "a b")`)
 }

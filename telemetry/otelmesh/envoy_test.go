@@ -1,4 +1,4 @@
-package meshotel_test
+package otelmesh_test
 
 import (
 	"io"
@@ -11,7 +11,7 @@ import (
 
 	"github.com/sidecarless/mesh"
 	"github.com/sidecarless/mesh/internal/envoytest"
-	meshotel "github.com/sidecarless/mesh/telemetry/otel"
+	"github.com/sidecarless/mesh/telemetry/otelmesh"
 )
 
 // An Envoy that traces requests and sends them on to APP, a service of this
@@ -85,14 +85,14 @@ func startGateway(t *testing.T, provider, app string, spans *collector) *envoyte
 func TestTracesJoinThroughAnEnvoy(t *testing.T) {
 	for name, c := range map[string]struct {
 		provider string
-		inject   meshotel.Format
+		inject   otelmesh.Format
 	}{
-		"W3C":              {byOTLP, meshotel.W3C},
-		"B3 in one header": {byZipkin, meshotel.B3},
-		"B3 in several":    {byZipkin, meshotel.B3Multi},
+		"W3C":              {byOTLP, otelmesh.W3C},
+		"B3 in one header": {byZipkin, otelmesh.B3},
+		"B3 in several":    {byZipkin, otelmesh.B3Multi},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := newSpans(t, func(config *meshotel.Config) { config.Inject = c.inject })
+			s := newSpans(t, func(config *otelmesh.Config) { config.Inject = c.inject })
 			others := newCollector(t)
 			var client http.RoundTripper
 			var envoy *envoytest.Envoy
@@ -158,7 +158,7 @@ func TestAnEnvoyHeedsThatATraceIsNotSampled(t *testing.T) {
 	if envoy == nil {
 		return
 	}
-	never := mustNew(t, meshotel.Config{Tracer: sdktrace.NewTracerProvider(sdktrace.WithSampler(sdktrace.NeverSample()))})
+	never := mustNew(t, otelmesh.Config{Tracer: sdktrace.NewTracerProvider(sdktrace.WithSampler(sdktrace.NeverSample()))})
 	_, err := send(t, mesh.Chain(never.Transport, never.Attempt)(transport), get(t, "http://"+envoy.Addr("gateway")))
 	require.NoError(t, err)
 	_, err = send(t, s.Attempt(transport), get(t, "http://"+envoy.Addr("gateway")))

@@ -1,4 +1,4 @@
-package meshotel_test
+package otelmesh_test
 
 import (
 	"context"
@@ -15,7 +15,7 @@ import (
 	"github.com/sidecarless/mesh"
 	"github.com/sidecarless/mesh/access"
 	"github.com/sidecarless/mesh/meshtest"
-	meshotel "github.com/sidecarless/mesh/telemetry/otel"
+	"github.com/sidecarless/mesh/telemetry/otelmesh"
 )
 
 // The IDs of the example in the W3C's recommendation of Trace Context.
@@ -83,7 +83,7 @@ func TestNonsenseBeginsATraceOfItsOwn(t *testing.T) {
 // headers of the format that is configured.
 func TestCallsCarryTheTrace(t *testing.T) {
 	for name, c := range map[string]struct {
-		inject meshotel.Format
+		inject otelmesh.Format
 		custom propagation.TextMapPropagator
 		want   func(trace, span string) map[string]string
 		absent []string
@@ -95,19 +95,19 @@ func TestCallsCarryTheTrace(t *testing.T) {
 			absent: []string{"b3", "x-b3-traceid"},
 		},
 		"by B3 in one header": {
-			inject: meshotel.B3,
+			inject: otelmesh.B3,
 			want:   func(trace, span string) map[string]string { return map[string]string{"b3": trace + "-" + span + "-1"} },
 			absent: []string{"traceparent", "x-b3-traceid"},
 		},
 		"by B3 in several": {
-			inject: meshotel.B3Multi,
+			inject: otelmesh.B3Multi,
 			want: func(trace, span string) map[string]string {
 				return map[string]string{"x-b3-traceid": trace, "x-b3-spanid": span, "x-b3-sampled": "1"}
 			},
 			absent: []string{"traceparent", "b3", "x-b3-parentspanid"},
 		},
 		"by all": {
-			inject: meshotel.W3C | meshotel.B3 | meshotel.B3Multi,
+			inject: otelmesh.W3C | otelmesh.B3 | otelmesh.B3Multi,
 			want: func(trace, span string) map[string]string {
 				return map[string]string{
 					"traceparent": "00-" + trace + "-" + span + "-01", "b3": trace + "-" + span + "-1",
@@ -124,7 +124,7 @@ func TestCallsCarryTheTrace(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := newSpans(t, func(config *meshotel.Config) { config.Inject, config.Propagator = c.inject, c.custom })
+			s := newSpans(t, func(config *otelmesh.Config) { config.Inject, config.Propagator = c.inject, c.custom })
 			server := meshtest.NewUpstream()
 			client := mesh.Chain(s.Transport, s.Attempt)(server)
 			s.Handler(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
@@ -170,7 +170,7 @@ func TestATraceInHeadersAloneIsContinued(t *testing.T) {
 
 // Without spans of its own a process passes on the trace that it is part of.
 func TestATraceIsPassedOnWithoutSpans(t *testing.T) {
-	off := mustNew(t, meshotel.Config{Inject: meshotel.W3C | meshotel.B3})
+	off := mustNew(t, otelmesh.Config{Inject: otelmesh.W3C | otelmesh.B3})
 	server := meshtest.NewUpstream()
 	client := mesh.Chain(off.Transport, off.Attempt)(server)
 	serving := off.Handler(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
@@ -194,7 +194,7 @@ func TestATraceIsPassedOnWithoutSpans(t *testing.T) {
 }
 
 func TestTheRequestIDIsKeptOrMade(t *testing.T) {
-	s := newSpans(t, func(c *meshotel.Config) { c.Forward = []string{"end-user"} })
+	s := newSpans(t, func(c *otelmesh.Config) { c.Forward = []string{"end-user"} })
 	server := meshtest.NewUpstream()
 	client := mesh.Chain(s.Transport, s.Attempt)(server)
 	var seen string
@@ -268,7 +268,7 @@ func TestTheLogOfAccessKnowsTheTrace(t *testing.T) {
 
 func TestNothingIsToldOfWhatIsNotSampled(t *testing.T) {
 	never := sdktrace.NewTracerProvider(sdktrace.WithSampler(sdktrace.NeverSample()))
-	s := newSpans(t, func(c *meshotel.Config) { c.Tracer = never })
+	s := newSpans(t, func(c *otelmesh.Config) { c.Tracer = never })
 	server := meshtest.NewUpstream()
 	_, err := send(t, mesh.Chain(s.Transport, s.Attempt)(server), get(t, "http://svc/"))
 	require.NoError(t, err)

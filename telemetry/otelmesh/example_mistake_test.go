@@ -1,4 +1,4 @@
-package meshotel_test
+package otelmesh_test
 
 import (
 	"fmt"
@@ -8,13 +8,13 @@ import (
 
 	"github.com/sidecarless/mesh"
 	"github.com/sidecarless/mesh/meshtest"
-	meshotel "github.com/sidecarless/mesh/telemetry/otel"
+	"github.com/sidecarless/mesh/telemetry/otelmesh"
 )
 
 // Transport alone tells nobody of the trace: it is each attempt that carries it, so
 // without Attempt the server begins a trace of its own.
 func ExampleTelemetry_Transport_mistake() {
-	tracing, err := meshotel.New(meshotel.Config{Tracer: sdktrace.NewTracerProvider()})
+	tracing, err := otelmesh.New(otelmesh.Config{Tracer: sdktrace.NewTracerProvider()})
 	if err != nil {
 		fmt.Println(err)
 		return
