@@ -156,7 +156,7 @@ func (n *podNetwork) arrived(id string) (list []podArrival, changed <-chan struc
 
 // arrivedAt waits until a request of the probe has arrived at a pod of that name.
 func (n *podNetwork) arrivedAt(t *testing.T, id, namespace, name string) {
-	limit := time.After(5 * time.Second)
+	limit := time.After(30 * time.Second)
 	for {
 		list, changed := n.arrived(id)
 		for _, a := range list {

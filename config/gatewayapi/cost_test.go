@@ -8,7 +8,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/sidecarless/mesh/config/internal/costtest"
+	"github.com/sidecarless/mesh/internal/costtest"
 )
 
 // manyRoutes are n routes on one Gateway, each with a host and ten rules.

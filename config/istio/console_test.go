@@ -135,7 +135,7 @@ func TestAWatcherOnAConsole(t *testing.T) {
 	begin(t, func() error { return w.Run(t.Context(), nil) })
 	until := func(what string) {
 		t.Helper()
-		require.Eventually(t, func() bool { return strings.Contains(shows(t, page, "/config"), what) }, 10*time.Second, time.Millisecond)
+		require.Eventually(t, func() bool { return strings.Contains(shows(t, page, "/config"), what) }, 30*time.Second, time.Millisecond)
 	}
 	write(strings.Replace(consoleMesh, "weight: 90", "weight: -1", 1))
 	until("failed 1 time.\n! ")

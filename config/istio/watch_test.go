@@ -84,7 +84,7 @@ func (w *watched) next() string {
 	select {
 	case names := <-w.applied:
 		return names
-	case <-time.After(10 * time.Second):
+	case <-time.After(30 * time.Second):
 		w.t.Fatal("nothing was applied")
 		return ""
 	}
@@ -95,7 +95,7 @@ func TestAWatcherAppliesAChangedFile(t *testing.T) {
 	w.start()
 	w.write("mesh.yaml", named("second"))
 	require.Equal(t, "second", w.next())
-	require.Eventually(t, func() bool { return w.Status().Reloads == 1 }, 10*time.Second, look)
+	require.Eventually(t, func() bool { return w.Status().Reloads == 1 }, 30*time.Second, look)
 	require.False(t, w.Status().Loaded.IsZero())
 }
 
@@ -169,7 +169,7 @@ func TestAWatcherKeepsTheLastGoodResources(t *testing.T) {
 			w.start()
 			before := time.Now()
 			w.write("mesh.yaml", content)
-			require.Eventually(t, func() bool { return w.Status().Failures == 1 }, 10*time.Second, look)
+			require.Eventually(t, func() bool { return w.Status().Failures == 1 }, 30*time.Second, look)
 			s := w.Status()
 			require.Error(t, s.Err)
 			require.WithinRange(t, s.Failed, before, time.Now())
@@ -177,7 +177,7 @@ func TestAWatcherKeepsTheLastGoodResources(t *testing.T) {
 
 			w.write("mesh.yaml", named("first"))
 			require.Equal(t, "first", w.next(), "what is right again is in force again")
-			require.Eventually(t, func() bool { return w.Status().Err == nil }, 10*time.Second, look)
+			require.Eventually(t, func() bool { return w.Status().Err == nil }, 30*time.Second, look)
 			require.Zero(t, w.Status().Failed)
 		})
 	}

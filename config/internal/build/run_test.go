@@ -65,7 +65,7 @@ func TestNamesOfEndpointsAreLookedUpWhileItRuns(t *testing.T) {
 	ended := make(chan error, 1)
 	go func() { ended <- m.Run(ctx) }()
 	byAddress := func() bool { return len(addresses(m)) > 0 && addresses(m)[0] == s.Listener.Addr().String() }
-	require.Eventually(t, byAddress, 10*time.Second, time.Millisecond)
+	require.Eventually(t, byAddress, 30*time.Second, time.Millisecond)
 	status, _ = ask(t, m)
 	require.Equal(t, 200, status)
 
@@ -73,7 +73,7 @@ func TestNamesOfEndpointsAreLookedUpWhileItRuns(t *testing.T) {
 	require.Eventually(t, func() bool {
 		got := addresses(m)
 		return len(got) > 0 && got[0] == "127.0.0.1:"+strconv.Itoa(port+1)
-	}, 10*time.Second, time.Millisecond)
+	}, 30*time.Second, time.Millisecond)
 	cancel()
 	require.ErrorIs(t, <-ended, context.Canceled)
 }

@@ -7,7 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/sidecarless/mesh/config/internal/costtest"
+	"github.com/sidecarless/mesh/internal/costtest"
 )
 
 // A record is a test that notes whether it failed.
