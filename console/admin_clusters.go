@@ -141,7 +141,7 @@ func clusterStatuses(clusters []*cluster) adminClusters {
 	all := adminClusters{Statuses: []adminCluster{}}
 	for _, c := range clusters {
 		one := adminCluster{Name: c.name, ViaAPI: true, Hosts: []adminHost{}, Rates: map[string]string{}}
-		one.Rates["rps"], one.Rates["errors"], one.Rates["p50"], one.Rates["p99"] = c.rate.cells()
+		one.Rates["rps"], one.Rates["errors"], one.Rates["p50"], one.Rates["p99"] = cells(&c.rate)
 		if c.stats.Breaker.State != breaker.Closed {
 			one.Rates["circuit"] = c.stats.Breaker.State.String()
 		}

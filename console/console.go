@@ -9,6 +9,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/sidecarless/mesh/console/internal/journal"
+	"github.com/sidecarless/mesh/console/internal/traffic"
 	"github.com/sidecarless/mesh/upstream"
 )
 
@@ -18,8 +20,8 @@ type Console struct {
 	config  Config
 	token   string // of forms that change something
 	started time.Time
-	traffic *traffic
-	journal *journal // nil: no decisions are kept
+	traffic *traffic.Counters
+	journal *journal.Journal // nil: no decisions are kept
 	sources atomic.Pointer[[]Source]
 	change  sync.Mutex // one change of weights at a time
 	add     sync.Mutex
@@ -49,9 +51,9 @@ func New(c Config) (*Console, error) {
 		c.Series = 2048
 	}
 	now := time.Now()
-	k := &Console{config: c, token: rand.Text(), started: now, traffic: newTraffic(c.Series, now), ended: make(chan struct{})}
+	k := &Console{config: c, token: rand.Text(), started: now, traffic: traffic.New(c.Series, now), ended: make(chan struct{})}
 	if c.Decisions > 0 {
-		k.journal = newJournal(c.Decisions)
+		k.journal = journal.New(c.Decisions)
 	}
 	k.sources.Store(&c.Sources)
 	return k, nil

@@ -9,6 +9,7 @@ import (
 
 	"github.com/sidecarless/mesh/breaker"
 	"github.com/sidecarless/mesh/breaker/outlier"
+	"github.com/sidecarless/mesh/console/internal/words"
 )
 
 // maxEvents is how many events are shown.
@@ -46,7 +47,7 @@ func (c *Console) events(s *state) []event {
 			all = append(all, event{r.Loaded, "reload", "configuration", "loaded anew", "", "ok"})
 		}
 		if r.Err != nil {
-			all = append(all, event{r.Failed, "reload", "configuration", "not loaded, the last good one stays", firstLine(r.Err.Error()), "bad"})
+			all = append(all, event{r.Failed, "reload", "configuration", "not loaded, the last good one stays", words.FirstLine(r.Err.Error()), "bad"})
 		}
 	}
 	slices.SortStableFunc(all, func(a, b event) int { return b.Time.Compare(a.Time) })
@@ -54,21 +55,21 @@ func (c *Console) events(s *state) []event {
 }
 
 func ejectionEvent(upstream string, e outlier.Ejection) event {
-	made := event{Time: e.Since, Kind: "ejection", Subject: shortName(upstream) + " " + e.Host.Addr(), What: e.Kind.String(), Level: "warn"}
+	made := event{Time: e.Since, Kind: "ejection", Subject: words.ShortName(upstream) + " " + e.Host.Addr(), What: e.Kind.String(), Level: "warn"}
 	made.Why = strings.TrimSpace(string(e.Reason) + " " + e.Detail)
 	switch e.Kind {
 	case outlier.Ejected:
-		made.What = fmt.Sprintf("ejected for %s, for the %s time", short(e.Until.Sub(e.Since)), ordinal(e.Times))
+		made.What = fmt.Sprintf("ejected for %s, for the %s time", words.Short(e.Until.Sub(e.Since)), ordinal(e.Times))
 		made.Level = "bad"
 	case outlier.Returned:
 		made.Time, made.Level = e.Until, "ok"
-		made.What = "in use again after " + short(e.Until.Sub(e.Since))
+		made.What = "in use again after " + words.Short(e.Until.Sub(e.Since))
 	}
 	return made
 }
 
 func circuitEvent(name string, c breaker.Change) event {
-	e := event{Time: c.Time, Kind: "circuit", Subject: shortName(name), What: c.From.String() + " → " + c.To.String(), Why: c.Cause, Level: "warn"}
+	e := event{Time: c.Time, Kind: "circuit", Subject: words.ShortName(name), What: c.From.String() + " → " + c.To.String(), Why: c.Cause, Level: "warn"}
 	if c.Key != "" {
 		e.Subject += " " + c.Key
 	}
@@ -91,9 +92,4 @@ func ordinal(n int) string {
 		return "third"
 	}
 	return fmt.Sprintf("%dth", n)
-}
-
-func firstLine(s string) string {
-	line, _, _ := strings.Cut(s, "\n")
-	return line
 }

@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"github.com/sidecarless/mesh/breaker"
+	"github.com/sidecarless/mesh/console/internal/traffic"
+	"github.com/sidecarless/mesh/console/internal/words"
 )
 
 // A graph is where requests go: from the client by rules and splits to upstreams
@@ -23,7 +25,7 @@ type node struct {
 	title                 string // all there is to say
 	state                 string // ok, warn, bad or idle
 	why                   string // of a state that is not ok
-	rate                  *flowRate
+	rate                  *traffic.Rate
 	next                  []*edge
 	more                  int  // endpoints that it stands for
 	drawn                 bool // has its place: another edge may lead there as well
@@ -36,7 +38,7 @@ type edge struct {
 	from, to *node
 	share    string // of a split
 	copies   bool
-	rate     *flowRate
+	rate     *traffic.Rate
 }
 
 // How much of a graph is shown.
@@ -80,8 +82,8 @@ type graphBuilder struct {
 func (b *graphBuilder) route(r *routeFlow) {
 	n := &node{kind: "route", rate: &r.rate, state: stateOf(&r.rate)}
 	if r.rule == nil {
-		n.id = "route:" + r.key.host + "/" + r.key.route
-		n.label, n.note = cmp.Or(r.key.route, r.key.host, "any"), r.key.host
+		n.id = "route:" + r.key.Host + "/" + r.key.Route
+		n.label, n.note = cmp.Or(r.key.Route, r.key.Host, "any"), r.key.Host
 		n.title = "seen in traffic"
 	} else {
 		n.id = "rule:" + r.rule.Source + "/" + r.rule.Match
@@ -108,12 +110,12 @@ func (r *Rule) words() (label, note string) {
 
 // branches adds a split, if there is anything to choose from, and its upstreams.
 func (b *graphBuilder) branches(n *node, r *routeFlow) {
-	rates := map[string]*flowRate{}
+	rates := map[string]*traffic.Rate{}
 	for _, p := range r.paths {
-		if rates[p.upstream] == nil {
-			rates[p.upstream] = &flowRate{}
+		if rates[p.Upstream] == nil {
+			rates[p.Upstream] = &traffic.Rate{}
 		}
-		rates[p.upstream].join(p.rate)
+		rates[p.Upstream].Join(p.rate)
 	}
 	from := n
 	branches := []Branch{}
@@ -134,19 +136,19 @@ func (b *graphBuilder) branches(n *node, r *routeFlow) {
 		e := &edge{rate: rates[branch.Upstream], copies: branch.Copies}
 		delete(rates, branch.Upstream)
 		if e.rate == nil {
-			e.rate = &flowRate{}
+			e.rate = &traffic.Rate{}
 		}
-		e.rate.settle(b.window)
+		e.rate.Settle(b.window)
 		if weighted > 1 || branch.Copies {
-			e.share = percent(branch.Percent)
+			e.share = words.Percent(branch.Percent)
 		}
 		from.lead(b.subset(branch.Upstream), e)
 	}
 	for _, p := range r.paths {
-		if rate := rates[p.upstream]; rate != nil && p.upstream != "" {
-			rate.settle(b.window)
-			n.lead(b.subset(p.upstream), &edge{rate: rate})
-			delete(rates, p.upstream)
+		if rate := rates[p.Upstream]; rate != nil && p.Upstream != "" {
+			rate.Settle(b.window)
+			n.lead(b.subset(p.Upstream), &edge{rate: rate})
+			delete(rates, p.Upstream)
 		}
 	}
 }
@@ -156,8 +158,8 @@ func (b *graphBuilder) subset(name string) *node {
 	if n := b.subsets[name]; n != nil {
 		return n
 	}
-	n := &node{id: "subset:" + name, kind: "subset", title: name, state: "idle", rate: &flowRate{}}
-	n.label = shortName(name)
+	n := &node{id: "subset:" + name, kind: "subset", title: name, state: "idle", rate: &traffic.Rate{}}
+	n.label = words.ShortName(name)
 	if strings.HasPrefix(name, "outbound|") {
 		n.label, n.note, _ = strings.Cut(n.label, " ") // the subset
 	}
@@ -184,12 +186,12 @@ func (b *graphBuilder) subset(name string) *node {
 		n.lead(e, &edge{rate: h.rate})
 	}
 	if rest := shown[visible(len(shown)):]; len(rest) > 0 {
-		e := &node{id: "more:" + name, kind: "endpoint", more: len(rest), label: plural(len(rest), "more endpoint", "more endpoints"), state: "idle", rate: &flowRate{}}
+		e := &node{id: "more:" + name, kind: "endpoint", more: len(rest), label: words.Plural(len(rest), "more endpoint", "more endpoints"), state: "idle", rate: &traffic.Rate{}}
 		for i := range rest {
-			e.rate.join(rest[i].rate)
+			e.rate.Join(rest[i].rate)
 		}
-		e.rate.settle(b.window)
-		if e.rate.count > 0 {
+		e.rate.Settle(b.window)
+		if e.rate.Count > 0 {
 			e.state = stateOf(e.rate)
 		}
 		n.lead(e, &edge{rate: e.rate})
@@ -226,7 +228,7 @@ func (h *host) rank() int {
 func (h *host) state() (state, why string) {
 	switch {
 	case h.ejection != nil:
-		return "bad", "ejected until " + clock(h.ejection.Until)
+		return "bad", "ejected until " + words.Clock(h.ejection.Until)
 	case h.Ejected:
 		return "bad", "ejected"
 	case !h.Healthy:
@@ -236,9 +238,9 @@ func (h *host) state() (state, why string) {
 }
 
 // stateOf tells by its traffic how something is.
-func stateOf(f *flowRate) string {
+func stateOf(f *traffic.Rate) string {
 	switch {
-	case f.count == 0:
+	case f.Count == 0:
 		return "idle"
 	case f.ErrorPct >= 5:
 		return "bad"

@@ -5,14 +5,16 @@ import (
 	"net"
 	"slices"
 	"strings"
+
+	"github.com/sidecarless/mesh/console/internal/traffic"
 )
 
 // A routeFlow is a rule, or what is known of one by its traffic.
 type routeFlow struct {
 	rule  *Rule
-	key   key
+	key   traffic.Key
 	paths []path
-	rate  flowRate
+	rate  traffic.Rate
 }
 
 // routes are all rules with their traffic, those in force first and in their
@@ -27,11 +29,11 @@ func (b *graphBuilder) routes() []*routeFlow {
 			byName[r.rule.Name] = append(byName[r.rule.Name], r)
 		}
 	}
-	found := map[key]*routeFlow{}
+	found := map[traffic.Key]*routeFlow{}
 	for _, p := range b.paths {
-		r := ruleFor(byName[p.route], p.key)
+		r := ruleFor(byName[p.Route], p.Key)
 		if r == nil {
-			k := key{host: p.host, route: p.route}
+			k := traffic.Key{Host: p.Host, Route: p.Route}
 			if r = found[k]; r == nil {
 				r = &routeFlow{key: k}
 				found[k] = r
@@ -39,25 +41,25 @@ func (b *graphBuilder) routes() []*routeFlow {
 			}
 		}
 		r.paths = append(r.paths, p)
-		r.rate.join(p.rate)
+		r.rate.Join(p.rate)
 	}
 	for _, r := range all {
-		r.rate.settle(b.window)
+		r.rate.Settle(b.window)
 	}
 	return all
 }
 
 // ruleFor is the rule by which a request of k went: of those with the name the one
 // that leads there, for that host.
-func ruleFor(named []*routeFlow, k key) *routeFlow {
+func ruleFor(named []*routeFlow, k traffic.Key) *routeFlow {
 	var best *routeFlow
 	most := 0
 	for _, r := range named {
 		fit := 0
-		if r.rule.isFor(k.host) {
+		if r.rule.isFor(k.Host) {
 			fit += 2
 		}
-		if r.rule.leadsTo(k.upstream) {
+		if r.rule.leadsTo(k.Upstream) {
 			fit += 3
 		}
 		if fit > most {

@@ -5,6 +5,9 @@ import (
 	"html/template"
 	"math"
 	"strings"
+
+	"github.com/sidecarless/mesh/console/internal/traffic"
+	"github.com/sidecarless/mesh/console/internal/words"
 )
 
 // A picture is a graph as SVG draws it, in units of its own.
@@ -103,8 +106,8 @@ func (g *graph) picture() picture {
 		counts[n.kind] += max(n.more, 1)
 	}
 	p.Description = fmt.Sprintf("%s lead to %s with %s; the tables below say the same.",
-		plural(counts["route"], "rule", "rules"), plural(counts["subset"], "destination", "destinations"),
-		plural(counts["endpoint"], "endpoint", "endpoints"))
+		words.Plural(counts["route"], "rule", "rules"), words.Plural(counts["subset"], "destination", "destinations"),
+		words.Plural(counts["endpoint"], "endpoint", "endpoints"))
 	return p
 }
 
@@ -120,22 +123,22 @@ func (n *node) box() box {
 	}
 	switch n.kind {
 	case "client":
-		b.Label, b.Icon = cut(n.label, 15), ""
+		b.Label, b.Icon = words.Cut(n.label, 15), ""
 	case "endpoint":
-		b.Label = cut(n.label, 22)
+		b.Label = words.Cut(n.label, 22)
 		if n.more > 0 {
 			b.Icon = ""
 		}
 	default:
-		b.Label, b.Note = cut(n.label, 22), cut(n.note, 24)
+		b.Label, b.Note = words.Cut(n.label, 22), words.Cut(n.note, 24)
 	}
-	if n.rate.count > 0 {
-		b.Rate, b.Times = perSecond(n.rate.PerSecond), short(n.rate.P50)+" / "+short(n.rate.P99)
+	if n.rate.Count > 0 {
+		b.Rate, b.Times = words.PerSecond(n.rate.PerSecond), words.Short(n.rate.P50)+" / "+words.Short(n.rate.P99)
 	}
 	if n.why != "" {
-		b.Note = cut(n.why, 24)
+		b.Note = words.Cut(n.why, 24)
 		if n.kind == "endpoint" {
-			b.Rate, b.Times = "", cut(n.why, 24)
+			b.Rate, b.Times = "", words.Cut(n.why, 24)
 		}
 	}
 	b.Title = strings.Join(n.words(), ", ")
@@ -144,22 +147,22 @@ func (n *node) box() box {
 
 // words are all there is to say of a node.
 func (n *node) words() []string {
-	words := []string{n.kind + " " + n.label}
+	all := []string{n.kind + " " + n.label}
 	if n.title != "" && n.title != n.label {
-		words = append(words, n.title)
+		all = append(all, n.title)
 	}
 	if n.why != "" {
-		words = append(words, n.why)
+		all = append(all, n.why)
 	}
-	return append(words, n.rate.words())
+	return append(all, rateWords(n.rate))
 }
 
-// words are the rate, errors and latencies of f.
-func (f *flowRate) words() string {
-	if f.count == 0 {
+// rateWords are the rate, errors and latencies of f.
+func rateWords(f *traffic.Rate) string {
+	if f.Count == 0 {
 		return "no requests"
 	}
-	return fmt.Sprintf("%s, %s errors, p50 %s, p99 %s", perSecond(f.PerSecond), percent(f.ErrorPct), short(f.P50), short(f.P99))
+	return fmt.Sprintf("%s, %s errors, p50 %s, p99 %s", words.PerSecond(f.PerSecond), words.Percent(f.ErrorPct), words.Short(f.P50), words.Short(f.P99))
 }
 
 // line is an edge from the right side of one node to the left side of the next.

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/sidecarless/mesh/breaker"
+	"github.com/sidecarless/mesh/console/internal/traffic"
+	"github.com/sidecarless/mesh/console/internal/words"
 )
 
 // clusterHosts is how many endpoints of a cluster a page shows, the worst and
@@ -42,11 +44,11 @@ type hostRow struct {
 func (c *cluster) row() clusterRow {
 	st := &c.stats
 	r := clusterRow{
-		Name: c.name, Short: shortName(c.name), State: stateOf(&c.rate), Usable: c.usable, Total: len(c.hosts),
+		Name: c.name, Short: words.ShortName(c.name), State: stateOf(&c.rate), Usable: c.usable, Total: len(c.hosts),
 		Requests: ofLimit(st.Limits.Requests, c.limits.MaxRequests), Connections: ofLimit(st.Connections.Open, c.limits.MaxConnections),
 		Overflows: max(st.Limits.Overflows, st.Breaker.Overflows), Circuit: st.Breaker.State.String(),
 	}
-	r.Rate, r.Errors, r.P50, r.P99 = c.rate.cells()
+	r.Rate, r.Errors, r.P50, r.P99 = cells(&c.rate)
 	switch {
 	case c.gone:
 		r.Why = "known by its traffic only"
@@ -97,12 +99,12 @@ func (h *host) row() hostRow {
 		Weight: fmt.Sprintf("%.3g", h.Weight), Locality: strings.Trim(h.Locality.String(), "/"), Word: "in use",
 	}
 	r.State, r.Why = h.state()
-	r.Rate, r.Errors, r.P50, r.P99 = h.rate.cells()
+	r.Rate, r.Errors, r.P50, r.P99 = cells(h.rate)
 	switch {
 	case h.Ejected:
 		r.Word = "ejected"
 		if e := h.ejection; e != nil {
-			r.Why = fmt.Sprintf("since %s, until %s: %s", clock(e.Since), clock(e.Until), strings.TrimSpace(string(e.Reason)+" "+e.Detail))
+			r.Why = fmt.Sprintf("since %s, until %s: %s", words.Clock(e.Since), words.Clock(e.Until), strings.TrimSpace(string(e.Reason)+" "+e.Detail))
 		}
 	case !h.Healthy:
 		r.Word, r.Why = "unhealthy", ""
@@ -112,11 +114,11 @@ func (h *host) row() hostRow {
 }
 
 // cells are the rate, error share and latencies for a table.
-func (f *flowRate) cells() (rate, errors, p50, p99 string) {
-	if f.count == 0 {
+func cells(f *traffic.Rate) (rate, errors, p50, p99 string) {
+	if f.Count == 0 {
 		return "–", "–", "–", "–"
 	}
-	return perSecond(f.PerSecond), percent(f.ErrorPct), short(f.P50), short(f.P99)
+	return words.PerSecond(f.PerSecond), words.Percent(f.ErrorPct), words.Short(f.P50), words.Short(f.P99)
 }
 
 // ofLimit is a number and the limit on it.
@@ -140,9 +142,9 @@ type circuitRow struct{ Name, State, Icon, Text string }
 
 func (c *Console) clusters(s *state, r *http.Request) view {
 	name := r.URL.Query().Get("name")
-	list := clusterList{Name: name, Window: short(s.window.Round(time.Second))}
+	list := clusterList{Name: name, Window: words.Short(s.window.Round(time.Second))}
 	chosen := slices.DeleteFunc(slices.Clone(s.clusters), func(c *cluster) bool {
-		return !strings.Contains(c.name, name) && !strings.Contains(shortName(c.name), name)
+		return !strings.Contains(c.name, name) && !strings.Contains(words.ShortName(c.name), name)
 	})
 	if f := formatOf(r); f == formatHTML || f == formatStream {
 		shown := 0

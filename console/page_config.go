@@ -8,6 +8,8 @@ import (
 	"strings"
 	"text/tabwriter"
 	"time"
+
+	"github.com/sidecarless/mesh/console/internal/words"
 )
 
 // maxRules is how many rules a page shows; text and JSON have them all.
@@ -37,12 +39,12 @@ type ruleRow struct {
 func (r *Rule) row() ruleRow {
 	to := []string{}
 	for _, b := range r.Branches {
-		text := shortName(b.Upstream)
+		text := words.ShortName(b.Upstream)
 		switch {
 		case b.Copies:
-			text = percent(b.Percent) + " copied to " + text
+			text = words.Percent(b.Percent) + " copied to " + text
 		case b.Percent < 100:
-			text = percent(b.Percent) + " " + text
+			text = words.Percent(b.Percent) + " " + text
 		}
 		to = append(to, text)
 	}
@@ -53,7 +55,7 @@ func (r *Rule) row() ruleRow {
 	if hosts == "" {
 		hosts = "any"
 	} else if n := len(r.Hosts) - 1; n > 0 {
-		hosts += fmt.Sprintf(" and %s", plural(n, "other name", "other names"))
+		hosts += fmt.Sprintf(" and %s", words.Plural(n, "other name", "other names"))
 	}
 	match := r.Match
 	if match == "" {
@@ -64,9 +66,9 @@ func (r *Rule) row() ruleRow {
 
 func (r *Reload) row(now time.Time) *reloadRow {
 	row := &reloadRow{}
-	row.Counts = "Loaded anew " + plural(int(r.Loads), "time", "times") + ", last " + ago(now, r.Loaded) + "; failed " + plural(int(r.Failures), "time", "times") + "."
+	row.Counts = "Loaded anew " + words.Plural(int(r.Loads), "time", "times") + ", last " + words.Ago(now, r.Loaded) + "; failed " + words.Plural(int(r.Failures), "time", "times") + "."
 	if r.Err != nil {
-		row.Failed = ago(now, r.Failed)
+		row.Failed = words.Ago(now, r.Failed)
 		row.Err = strings.Split(r.Err.Error(), "\n")
 	}
 	return row

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/sidecarless/mesh"
+	"github.com/sidecarless/mesh/console/internal/journal"
+	"github.com/sidecarless/mesh/console/internal/words"
 )
 
 // A decisionRow is a decision in a table.
@@ -29,29 +31,29 @@ type decisionList struct {
 	Off                                 bool
 }
 
-func anyDecision(*decision) bool { return true }
+func anyDecision(*journal.Decision) bool { return true }
 
 // decisionRows are the last decisions that pass.
-func (c *Console) decisionRows(most int, pass func(*decision) bool) []decisionRow {
+func (c *Console) decisionRows(most int, pass func(*journal.Decision) bool) []decisionRow {
 	rows := []decisionRow{}
-	c.journal.last(most, pass, func(d *decision) { rows = append(rows, d.row()) })
+	c.journal.Last(most, pass, func(d *journal.Decision) { rows = append(rows, rowOf(d)) })
 	return rows
 }
 
-func (d *decision) row() decisionRow {
-	r := &d.rec
+func rowOf(d *journal.Decision) decisionRow {
+	r := &d.Record
 	row := decisionRow{
-		ID: d.seq, Time: r.Start.Format("15:04:05.000"), Method: r.Method, Target: cut(r.Host+r.Path, 80),
-		Code: strconv.Itoa(r.Status), Flags: flagsOf(r), Route: r.Route, To: shortName(r.Upstream), Took: short(r.Duration), State: "ok",
+		ID: d.Seq, Time: r.Start.Format("15:04:05.000"), Method: r.Method, Target: words.Cut(r.Host+r.Path, 80),
+		Code: strconv.Itoa(r.Status), Flags: journal.Flags(r), Route: r.Route, To: words.ShortName(r.Upstream), Took: words.Short(r.Duration), State: "ok",
 	}
 	if r.Endpoint != "" {
 		row.To += " → " + r.Endpoint
 	}
 	if r.Attempts > 1 {
-		row.Retries = plural(r.Attempts-1, "retry", "retries")
+		row.Retries = words.Plural(r.Attempts-1, "retry", "retries")
 	}
 	switch {
-	case failed(r):
+	case journal.Failed(r):
 		row.State = "bad"
 	case r.Status >= 400, r.Flags != "":
 		row.State = "warn"
@@ -60,16 +62,16 @@ func (d *decision) row() decisionRow {
 }
 
 // wanted is the filter that a query asks for.
-func wanted(q url.Values) func(*decision) bool {
+func wanted(q url.Values) func(*journal.Decision) bool {
 	route, upstream, code, flag := q.Get("route"), q.Get("upstream"), q.Get("code"), q.Get("flag")
 	slow, _ := time.ParseDuration(q.Get("slow")) // what is none filters nothing
 	bad := q.Get("failed") != ""
-	return func(d *decision) bool {
-		r := &d.rec
+	return func(d *journal.Decision) bool {
+		r := &d.Record
 		status := strconv.Itoa(r.Status)
 		return (route == "" || r.Route == route) && (upstream == "" || strings.Contains(r.Upstream, upstream)) &&
 			(code == "" || status == code || strings.HasSuffix(code, "xx") && strings.HasPrefix(status, code[:len(code)-2])) &&
-			(flag == "" || r.Flags.Has(mesh.Flag(flag))) && r.Duration >= slow && (!bad || failed(r))
+			(flag == "" || r.Flags.Has(mesh.Flag(flag))) && r.Duration >= slow && (!bad || journal.Failed(r))
 	}
 }
 
@@ -84,9 +86,9 @@ func (c *Console) decisions(s *state, r *http.Request) view {
 	if n, err := strconv.Atoi(q.Get("n")); err == nil && n > 0 {
 		most = n
 	}
-	stories := func() []story {
-		all := []story{}
-		c.journal.last(most, pass, func(d *decision) { all = append(all, d.tell()) })
+	stories := func() []journal.Story {
+		all := []journal.Story{}
+		c.journal.Last(most, pass, func(d *journal.Decision) { all = append(all, d.Tell()) })
 		return all
 	}
 	v := view{title: "Decisions", page: "decisions", live: true}
@@ -108,16 +110,16 @@ func (c *Console) decisions(s *state, r *http.Request) view {
 
 // decisionPage is the whole story of one decision.
 func (c *Console) decisionPage(s *state, seq uint64) view {
-	var one *story
+	var one *journal.Story
 	var again *http.Request
-	c.journal.last(1, func(d *decision) bool { return d.seq == seq }, func(d *decision) {
-		told := d.tell()
-		one, again = &told, d.asked()
+	c.journal.Last(1, func(d *journal.Decision) bool { return d.Seq == seq }, func(d *journal.Decision) {
+		told := d.Tell()
+		one, again = &told, d.Asked()
 	})
 	if one == nil {
 		gone := "this request is not kept any more, or never was"
 		return view{
-			status: http.StatusNotFound, title: "Decision", page: "decision", html: (*story)(nil),
+			status: http.StatusNotFound, title: "Decision", page: "decision", html: (*journal.Story)(nil),
 			json: func() any { return map[string]string{"error": gone} }, text: func(w io.Writer) { fmt.Fprintln(w, gone) },
 		}
 	}

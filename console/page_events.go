@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"slices"
 	"time"
+
+	"github.com/sidecarless/mesh/console/internal/words"
 )
 
 // An eventRow is an event in a list.
@@ -15,7 +17,7 @@ type eventRow struct {
 }
 
 func (e event) row(now time.Time) eventRow {
-	at := clock(e.Time)
+	at := words.Clock(e.Time)
 	if now.Sub(e.Time) > 12*time.Hour {
 		at = e.Time.Format("2006-01-02 ") + at
 	}

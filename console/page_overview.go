@@ -10,6 +10,9 @@ import (
 	"time"
 
 	"net/http"
+
+	"github.com/sidecarless/mesh/console/internal/journal"
+	"github.com/sidecarless/mesh/console/internal/words"
 )
 
 // How many rows the overview has of each kind.
@@ -47,7 +50,7 @@ func (c *Console) overview(s *state, r *http.Request) view {
 	g.client.label = cmp.Or(c.config.Title, "client")
 	o := overview{
 		Figures: s.figures(), Troubles: s.troubles(), Picture: g.picture(), Tree: g.tree(), Truncated: g.truncated,
-		Decisions: c.decisionRows(overviewNews, anyDecision), Window: short(s.window.Round(time.Second)),
+		Decisions: c.decisionRows(overviewNews, anyDecision), Window: words.Short(s.window.Round(time.Second)),
 	}
 	for _, one := range s.clusters[:min(len(s.clusters), overviewRows)] {
 		o.Clusters = append(o.Clusters, one.row())
@@ -71,14 +74,14 @@ func (s *state) figures() []figure {
 		usable += c.usable
 	}
 	all := []figure{
-		{Label: "Requests", Value: perSecond(t.PerSecond), Note: fmt.Sprint(t.Total, " in all")},
-		{Label: "Errors", Value: percent(t.ErrorPct), Note: fmt.Sprint(t.Failed, " in all"), State: stateOf(t)},
+		{Label: "Requests", Value: words.PerSecond(t.PerSecond), Note: fmt.Sprint(t.Total, " in all")},
+		{Label: "Errors", Value: words.Percent(t.ErrorPct), Note: fmt.Sprint(t.Failed, " in all"), State: stateOf(t)},
 		{Label: "Median", Value: "–", Note: "p50"},
 		{Label: "99th percentile", Value: "–", Note: "p99"},
 		{Label: "Endpoints in use", Value: fmt.Sprint(usable), Note: fmt.Sprint("of ", endpoints)},
 	}
-	if t.count > 0 {
-		all[2].Value, all[3].Value = short(t.P50), short(t.P99)
+	if t.Count > 0 {
+		all[2].Value, all[3].Value = words.Short(t.P50), words.Short(t.P99)
 	}
 	if usable < endpoints {
 		all[4].State = "warn"
@@ -86,10 +89,10 @@ func (s *state) figures() []figure {
 	if r := s.reload; r != nil {
 		f := figure{Label: "Configuration", Value: "in force", Note: "as it was at the start"}
 		if !r.Loaded.IsZero() {
-			f.Note = "loaded " + ago(s.at, r.Loaded)
+			f.Note = "loaded " + words.Ago(s.at, r.Loaded)
 		}
 		if r.Err != nil {
-			f.Value, f.Note, f.State = "not loaded", "failed "+ago(s.at, r.Failed), "bad"
+			f.Value, f.Note, f.State = "not loaded", "failed "+words.Ago(s.at, r.Failed), "bad"
 		}
 		all = append(all, f)
 	}
@@ -102,7 +105,7 @@ func (g *graph) tree() []twig {
 	shown := map[*node]bool{}
 	var add func(n *node, depth int, share string)
 	add = func(n *node, depth int, share string) {
-		t := twig{Depth: depth, Class: fmt.Sprintf("d%d %s", depth, n.state), Icon: icons[n.state], Label: n.label, Note: n.note, Words: n.rate.words()}
+		t := twig{Depth: depth, Class: fmt.Sprintf("d%d %s", depth, n.state), Icon: icons[n.state], Label: n.label, Note: n.note, Words: rateWords(n.rate)}
 		if share != "" {
 			t.Note = strings.TrimSpace(share + " " + t.Note)
 		}
@@ -134,7 +137,7 @@ func (g *graph) tree() []twig {
 
 // overviewText is the overview for curl.
 func (c *Console) overviewText(w io.Writer, s *state, g *graph) {
-	fmt.Fprintf(w, "%s  %s, rates of the last %s\n\n", cmp.Or(c.config.Title, "mesh"), s.at.Format(time.RFC3339), short(s.window))
+	fmt.Fprintf(w, "%s  %s, rates of the last %s\n\n", cmp.Or(c.config.Title, "mesh"), s.at.Format(time.RFC3339), words.Short(s.window))
 	for _, f := range s.figures() {
 		fmt.Fprintf(w, "%-18s %-10s %s\n", f.Label, f.Value, f.Note)
 	}
@@ -148,15 +151,15 @@ func (c *Console) overviewText(w io.Writer, s *state, g *graph) {
 	}
 	t.Flush()
 	if g.truncated > 0 {
-		fmt.Fprintf(w, "and %s\n", plural(g.truncated, "more rule", "more rules"))
+		fmt.Fprintf(w, "and %s\n", words.Plural(g.truncated, "more rule", "more rules"))
 	}
 	fmt.Fprintln(w)
 	shown := 0
-	c.journal.last(overviewTexts, anyDecision, func(d *decision) {
+	c.journal.Last(overviewTexts, anyDecision, func(d *journal.Decision) {
 		if shown++; shown == 1 {
 			fmt.Fprintln(w, "last requests, see /decisions")
 		}
-		fmt.Fprintln(w, "  "+firstLine(d.text()))
+		fmt.Fprintln(w, "  "+words.FirstLine(d.Text()))
 	})
 	fmt.Fprintln(w, "\npages: /decisions /clusters /events /config /explain?url=URL /stats /config_dump /server_info /ready")
 }
@@ -198,7 +201,7 @@ func (g *graph) json(s *state) jsonGraph {
 	j := jsonGraph{Time: s.at, Window: s.window.String(), Troubles: slices.Concat([]trouble{}, s.troubles()), More: g.truncated}
 	for _, n := range g.nodes {
 		j.Nodes = append(j.Nodes, jsonNode{
-			n.id, n.kind, n.label, n.note, n.state, n.why, n.rate.PerSecond, n.rate.ErrorPct, ms(n.rate.P50), ms(n.rate.P99), n.rate.Total,
+			n.id, n.kind, n.label, n.note, n.state, n.why, n.rate.PerSecond, n.rate.ErrorPct, words.Milliseconds(n.rate.P50), words.Milliseconds(n.rate.P99), n.rate.Total,
 		})
 	}
 	j.Edges = []jsonEdge{}

@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+
+	"github.com/sidecarless/mesh/console/internal/words"
 )
 
 // A weightsPage is all splits.
@@ -37,7 +39,7 @@ func (s *Split) row() splitRow {
 		total += float64(weight)
 	}
 	for i := range row.Branches {
-		row.Branches[i].Share = percent(100 * float64(row.Branches[i].Weight) / max(total, 1))
+		row.Branches[i].Share = words.Percent(100 * float64(row.Branches[i].Weight) / max(total, 1))
 	}
 	return row
 }

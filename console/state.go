@@ -8,6 +8,8 @@ import (
 
 	"github.com/sidecarless/mesh/breaker"
 	"github.com/sidecarless/mesh/breaker/outlier"
+	"github.com/sidecarless/mesh/console/internal/traffic"
+	"github.com/sidecarless/mesh/console/internal/words"
 	"github.com/sidecarless/mesh/lb"
 	"github.com/sidecarless/mesh/upstream"
 )
@@ -16,7 +18,7 @@ import (
 type state struct {
 	at       time.Time
 	window   time.Duration
-	total    flowRate
+	total    traffic.Rate
 	paths    []path
 	clusters []*cluster // by name
 	byName   map[string]*cluster
@@ -28,8 +30,8 @@ type state struct {
 
 // A path is the traffic of one rule to one upstream.
 type path struct {
-	key
-	rate *flowRate
+	traffic.Key
+	rate *traffic.Rate
 }
 
 // A cluster is an upstream with its endpoints.
@@ -41,14 +43,14 @@ type cluster struct {
 	hosts   []host
 	usable  int
 	ejected int
-	rate    flowRate
+	rate    traffic.Rate
 	gone    bool // known by its traffic only
 }
 
 // A host is an endpoint of a cluster.
 type host struct {
 	lb.HostStats
-	rate     *flowRate
+	rate     *traffic.Rate
 	ejection *outlier.Ejection // nil if it is in use
 }
 
@@ -61,36 +63,36 @@ type circuit struct {
 // state is what there is to show now.
 func (c *Console) state() *state {
 	now := time.Now()
-	s := &state{at: now, window: c.traffic.window(now), byName: map[string]*cluster{}}
-	rates := c.traffic.rates(now)
-	idle := &flowRate{}
+	s := &state{at: now, window: c.traffic.Window(now), byName: map[string]*cluster{}}
+	rates := c.traffic.Rates(now)
+	idle := &traffic.Rate{}
 	for _, u := range c.upstreams() {
 		s.add(u, rates, idle)
 	}
 	for k, rate := range rates {
-		if k.endpoint != "" {
+		if k.Endpoint != "" {
 			continue
 		}
 		s.paths = append(s.paths, path{k, rate})
-		s.total.join(rate)
-		if k.upstream == "" {
+		s.total.Join(rate)
+		if k.Upstream == "" {
 			continue
 		}
-		one := s.byName[k.upstream]
+		one := s.byName[k.Upstream]
 		if one == nil {
-			one = &cluster{name: k.upstream, gone: true}
-			s.byName[k.upstream] = one
+			one = &cluster{name: k.Upstream, gone: true}
+			s.byName[k.Upstream] = one
 			s.clusters = append(s.clusters, one)
 		}
-		one.rate.join(rate)
+		one.rate.Join(rate)
 	}
-	s.total.settle(s.window)
+	s.total.Settle(s.window)
 	for _, one := range s.clusters {
-		one.rate.settle(s.window)
+		one.rate.Settle(s.window)
 	}
 	slices.SortFunc(s.clusters, func(a, b *cluster) int { return cmp.Compare(a.name, b.name) })
 	slices.SortFunc(s.paths, func(a, b path) int {
-		return cmp.Or(cmp.Compare(a.host, b.host), cmp.Compare(a.route, b.route), cmp.Compare(a.upstream, b.upstream))
+		return cmp.Or(cmp.Compare(a.Host, b.Host), cmp.Compare(a.Route, b.Route), cmp.Compare(a.Upstream, b.Upstream))
 	})
 	for _, b := range c.config.Breakers {
 		s.circuits = append(s.circuits, circuit{stats: b.Stats()})
@@ -111,7 +113,7 @@ func (c *Console) state() *state {
 }
 
 // add adds an upstream.
-func (s *state) add(u *upstream.Upstream, rates map[key]*flowRate, idle *flowRate) {
+func (s *state) add(u *upstream.Upstream, rates map[traffic.Key]*traffic.Rate, idle *traffic.Rate) {
 	if s.byName[u.Name()] != nil {
 		return // of two with the same name the first counts
 	}
@@ -124,7 +126,7 @@ func (s *state) add(u *upstream.Upstream, rates map[key]*flowRate, idle *flowRat
 		}
 	}
 	for i, h := range balance.Hosts {
-		rate := rates[key{upstream: one.name, endpoint: h.Addr}]
+		rate := rates[traffic.Key{Upstream: one.name, Endpoint: h.Addr}]
 		if rate == nil {
 			rate = idle
 		}
@@ -151,10 +153,10 @@ type trouble struct {
 func (s *state) troubles() []trouble {
 	var all []trouble
 	if r := s.reload; r != nil && r.Err != nil {
-		all = append(all, trouble{"The configuration as it is now is not in force: " + cut(firstLine(r.Err.Error()), 200), true, "config"})
+		all = append(all, trouble{"The configuration as it is now is not in force: " + words.Cut(words.FirstLine(r.Err.Error()), 200), true, "config"})
 	}
 	for _, c := range s.clusters {
-		name := shortName(c.name)
+		name := words.ShortName(c.name)
 		link := "clusters?name=" + c.name
 		switch {
 		case c.gone:
@@ -162,7 +164,7 @@ func (s *state) troubles() []trouble {
 		case len(c.hosts) == 0:
 			all = append(all, trouble{name + " has no endpoints", true, link})
 		case c.usable == 0:
-			all = append(all, trouble{name + ": none of " + plural(len(c.hosts), "endpoint", "endpoints") + " can be used", true, link})
+			all = append(all, trouble{name + ": none of " + words.Plural(len(c.hosts), "endpoint", "endpoints") + " can be used", true, link})
 		case c.ejected > 0:
 			all = append(all, trouble{fmt.Sprintf("%s: %d of %d endpoints ejected", name, c.ejected, len(c.hosts)), false, link})
 		case c.usable < len(c.hosts):
@@ -172,13 +174,13 @@ func (s *state) troubles() []trouble {
 			all = append(all, trouble{name + ": its circuit is " + st.String(), st == breaker.Open, link})
 		}
 		if n := len(c.stats.Breaker.OpenKeys); n > 0 {
-			all = append(all, trouble{name + ": " + plural(n, "circuit is", "circuits are") + " open", true, link})
+			all = append(all, trouble{name + ": " + words.Plural(n, "circuit is", "circuits are") + " open", true, link})
 		}
 		if slices.ContainsFunc(c.levels, func(l lb.LevelStats) bool { return l.Panic }) {
 			all = append(all, trouble{name + ": so few endpoints can be used that all are (panic)", true, link})
 		}
-		if c.rate.count >= 10 && c.rate.ErrorPct >= 5 {
-			all = append(all, trouble{fmt.Sprintf("%s: %s of its requests fail", name, percent(c.rate.ErrorPct)), true, "decisions?failed=1&upstream=" + c.name})
+		if c.rate.Count >= 10 && c.rate.ErrorPct >= 5 {
+			all = append(all, trouble{fmt.Sprintf("%s: %s of its requests fail", name, words.Percent(c.rate.ErrorPct)), true, "decisions?failed=1&upstream=" + c.name})
 		}
 	}
 	for _, c := range s.circuits {

@@ -1,4 +1,4 @@
-package console
+package journal
 
 import (
 	"cmp"
@@ -9,27 +9,32 @@ import (
 	"github.com/sidecarless/mesh/access"
 )
 
-// A journal keeps the last decisions, and besides them the last that failed, which
+// A Journal keeps the last decisions, and besides them the last that failed, which
 // would otherwise be gone before anybody has looked.
-type journal struct {
+type Journal struct {
 	seq, failures atomic.Uint64
 	all, failed   ring
 }
+
+// Reads are names of request headers, in canonical form, and of query parameters by
+// which rules choose: only these are kept with their values.
+type Reads struct{ Headers, Queries []string }
 
 // A ring is a fixed number of places, each with a lock of its own.
 type ring []place
 
 type place struct {
 	mu sync.Mutex
-	d  decision
+	d  Decision
 }
 
-func newJournal(size int) *journal {
-	return &journal{all: make(ring, size), failed: make(ring, size)}
+// New makes a journal of so many decisions, and as many that failed.
+func New(size int) *Journal {
+	return &Journal{all: make(ring, size), failed: make(ring, size)}
 }
 
-// add copies a record.
-func (j *journal) add(r *access.Record, bad bool, reads *Reads) {
+// Add copies a record.
+func (j *Journal) Add(r *access.Record, bad bool, reads *Reads) {
 	seq := j.seq.Add(1)
 	j.all.put(seq, seq, r, reads)
 	if bad {
@@ -42,7 +47,7 @@ func (l ring) put(n, seq uint64, r *access.Record, reads *Reads) {
 	p := &l[n%uint64(len(l))]
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.d.seq < seq {
+	if p.d.Seq < seq {
 		p.d.take(seq, r, reads)
 	}
 }
@@ -54,21 +59,21 @@ type found struct {
 }
 
 // find adds those that pass.
-func (l ring) find(all []found, pass func(*decision) bool) []found {
+func (l ring) find(all []found, pass func(*Decision) bool) []found {
 	for i := range l {
 		p := &l[i]
 		p.mu.Lock()
-		if p.d.seq > 0 && pass(&p.d) {
-			all = append(all, found{p.d.seq, p})
+		if p.d.Seq > 0 && pass(&p.d) {
+			all = append(all, found{p.d.Seq, p})
 		}
 		p.mu.Unlock()
 	}
 	return all
 }
 
-// last shows the decisions that pass, the newest first, at most so many. What is
+// Last shows the decisions that pass, the newest first, at most so many. What is
 // shown must not be kept.
-func (j *journal) last(most int, pass func(*decision) bool, show func(*decision)) {
+func (j *Journal) Last(most int, pass func(*Decision) bool, show func(*Decision)) {
 	if j == nil {
 		return
 	}
@@ -77,7 +82,7 @@ func (j *journal) last(most int, pass func(*decision) bool, show func(*decision)
 	all = slices.CompactFunc(all, func(a, b found) bool { return a.seq == b.seq })
 	for _, f := range all[:min(len(all), most)] {
 		f.at.mu.Lock()
-		if f.at.d.seq == f.seq { // nothing has taken its place meanwhile
+		if f.at.d.Seq == f.seq { // nothing has taken its place meanwhile
 			show(&f.at.d)
 		}
 		f.at.mu.Unlock()

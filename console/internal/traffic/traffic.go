@@ -1,4 +1,4 @@
-package console
+package traffic
 
 import (
 	"hash/maphash"
@@ -13,9 +13,9 @@ const (
 	slots    = 6
 )
 
-// A key names what is counted: the requests for a host by a rule to an upstream, or
+// A Key names what is counted: the requests for a host by a rule to an upstream, or
 // with an endpoint the attempts there.
-type key struct{ host, route, upstream, endpoint string }
+type Key struct{ Host, Route, Upstream, Endpoint string }
 
 // A series counts what ended.
 type series struct {
@@ -33,8 +33,8 @@ type slot struct {
 // shards is how many locks there are.
 const shards = 16
 
-// A traffic counts by keys, of which it keeps a bounded number.
-type traffic struct {
+// Counters count by keys, of which they keep a bounded number.
+type Counters struct {
 	began  time.Time
 	most   int // keys of a shard
 	seed   maphash.Seed
@@ -43,24 +43,25 @@ type traffic struct {
 
 type shard struct {
 	mu     sync.Mutex
-	series map[key]*series
+	series map[Key]*series
 	swept  int64 // the slot in which there was no room last
 	_      [64]byte
 }
 
-func newTraffic(most int, now time.Time) *traffic {
-	t := &traffic{began: now, most: max(1, most/shards), seed: maphash.MakeSeed()}
+// New makes counters that keep at most so many series, about.
+func New(most int, now time.Time) *Counters {
+	t := &Counters{began: now, most: max(1, most/shards), seed: maphash.MakeSeed()}
 	for i := range t.shards {
-		t.shards[i].series = map[key]*series{}
+		t.shards[i].series = map[Key]*series{}
 	}
 	return t
 }
 
 // slotAt is the number of the slot of a moment.
-func (t *traffic) slotAt(now time.Time) int64 { return int64(now.Sub(t.began) / slotTime) }
+func (t *Counters) slotAt(now time.Time) int64 { return int64(now.Sub(t.began) / slotTime) }
 
-// add counts what ended now.
-func (t *traffic) add(k key, now time.Time, took time.Duration, failed bool) {
+// Add counts what ended now.
+func (t *Counters) Add(k Key, now time.Time, took time.Duration, failed bool) {
 	s := &t.shards[maphash.Comparable(t.seed, k)%shards]
 	number := t.slotAt(now)
 	s.mu.Lock()
@@ -88,7 +89,7 @@ func (t *traffic) add(k key, now time.Time, took time.Duration, failed bool) {
 
 // enter makes room for a key. Where there is none the oldest that had no traffic
 // for a window go, and if all had, it is counted with others.
-func (s *shard) enter(k key, number int64, most int) *series {
+func (s *shard) enter(k Key, number int64, most int) *series {
 	if len(s.series) >= most && s.swept != number {
 		s.swept = number
 		for k, one := range s.series {
@@ -109,7 +110,7 @@ func (s *shard) enter(k key, number int64, most int) *series {
 }
 
 // others is the key of what has no room of its own.
-var others = key{route: "(others)"}
+var others = Key{Route: "(others)"}
 
 // last is the last slot with anything in it.
 func (s *series) last() int64 {
@@ -122,25 +123,25 @@ func (s *series) last() int64 {
 	return last
 }
 
-// A flowRate is what a series looks like from a moment.
-type flowRate struct {
+// A Rate is what a series looks like from a moment.
+type Rate struct {
 	Total  uint64 // since the start
 	Failed uint64
 
 	PerSecond float64       // over the last window
 	ErrorPct  float64       // of those
 	P50, P99  time.Duration // of those; zero if there were none
-	count     uint32
+	Count     uint32
 	errors    uint32
 	took      histogram
 }
 
-// rates are all series as they are now.
-func (t *traffic) rates(now time.Time) map[key]*flowRate {
+// Rates are all series as they are now.
+func (t *Counters) Rates(now time.Time) map[Key]*Rate {
 	number := t.slotAt(now)
 	size := t.size()
-	all := make(map[key]*flowRate, size)
-	room := make([]flowRate, 0, size) // one allocation for most
+	all := make(map[Key]*Rate, size)
+	room := make([]Rate, 0, size) // one allocation for most
 	for i := range t.shards {
 		s := &t.shards[i]
 		s.mu.Lock()
@@ -148,7 +149,7 @@ func (t *traffic) rates(now time.Time) map[key]*flowRate {
 			f := all[k]
 			if f == nil {
 				if len(room) == cap(room) {
-					room = make([]flowRate, 0, 16)
+					room = make([]Rate, 0, 16)
 				}
 				room = room[:len(room)+1]
 				f = &room[len(room)-1]
@@ -164,15 +165,15 @@ func (t *traffic) rates(now time.Time) map[key]*flowRate {
 		}
 		s.mu.Unlock()
 	}
-	over := t.window(now)
+	over := t.Window(now)
 	for _, f := range all {
-		f.settle(over)
+		f.Settle(over)
 	}
 	return all
 }
 
 // size is how many series there are.
-func (t *traffic) size() int {
+func (t *Counters) size() int {
 	n := 0
 	for i := range t.shards {
 		t.shards[i].mu.Lock()
@@ -182,38 +183,38 @@ func (t *traffic) size() int {
 	return n
 }
 
-// window is how long rates look back.
-func (t *traffic) window(now time.Time) time.Duration {
+// Window is how long rates look back.
+func (t *Counters) Window(now time.Time) time.Duration {
 	since := now.Sub(t.began)
 	return max(min(since, (slots-1)*slotTime+since%slotTime), time.Second)
 }
 
-func (f *flowRate) addSlot(s *slot) {
-	f.count += s.count
+func (f *Rate) addSlot(s *slot) {
+	f.Count += s.count
 	f.errors += s.failed
 	for i, n := range s.took {
 		f.took[i] += n
 	}
 }
 
-// join adds what was counted by another key.
-func (f *flowRate) join(g *flowRate) {
+// Join adds what was counted by another key.
+func (f *Rate) Join(g *Rate) {
 	f.Total += g.Total
 	f.Failed += g.Failed
-	f.count += g.count
+	f.Count += g.Count
 	f.errors += g.errors
 	for i, n := range g.took {
 		f.took[i] += n
 	}
 }
 
-// settle works out rates and percentiles.
-func (f *flowRate) settle(over time.Duration) {
-	f.PerSecond = float64(f.count) / over.Seconds()
-	if f.count == 0 {
+// Settle works out rates and percentiles.
+func (f *Rate) Settle(over time.Duration) {
+	f.PerSecond = float64(f.Count) / over.Seconds()
+	if f.Count == 0 {
 		f.ErrorPct, f.P50, f.P99 = 0, 0, 0
 		return
 	}
-	f.ErrorPct = 100 * float64(f.errors) / float64(f.count)
+	f.ErrorPct = 100 * float64(f.errors) / float64(f.Count)
 	f.P50, f.P99 = f.took.percentile(50), f.took.percentile(99)
 }

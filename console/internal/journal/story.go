@@ -1,4 +1,4 @@
-package console
+package journal
 
 import (
 	"strings"
@@ -6,10 +6,11 @@ import (
 
 	"github.com/sidecarless/mesh"
 	"github.com/sidecarless/mesh/access"
+	"github.com/sidecarless/mesh/console/internal/words"
 )
 
-// A story is a decision for those who read it; as JSON it is for programs.
-type story struct {
+// A Story is a decision for those who read it; as JSON it is for programs.
+type Story struct {
 	ID        uint64         `json:"id"`
 	RequestID string         `json:"requestId,omitempty"`
 	TraceID   string         `json:"traceId,omitempty"`
@@ -64,7 +65,7 @@ type storyResult struct {
 }
 
 // Beyond is the upstream where the split does not name it.
-func (s *story) Beyond() string {
+func (s *Story) Beyond() string {
 	if s.Split != nil && s.Split.Chosen == s.Upstream {
 		return ""
 	}
@@ -80,16 +81,16 @@ func (a storyAttempt) After() string { return inWords(a.StartMs) }
 // Waited is WaitedMs in words.
 func (a storyAttempt) Waited() string { return inWords(a.WaitedMs) }
 
-func inWords(ms float64) string { return short(time.Duration(ms * float64(time.Millisecond))) }
+func inWords(ms float64) string { return words.Short(time.Duration(ms * float64(time.Millisecond))) }
 
-// tell is d for readers.
-func (d *decision) tell() story {
-	r := d.rec
-	s := story{
-		ID: d.seq, RequestID: d.id, Time: r.Start, Ms: ms(r.Duration), TookText: short(r.Duration),
+// Tell is d for readers.
+func (d *Decision) Tell() Story {
+	r := d.Record
+	s := Story{
+		ID: d.Seq, RequestID: d.id, Time: r.Start, Ms: words.Milliseconds(r.Duration), TookText: words.Short(r.Duration),
 		Request: storyRequest{r.Method, r.Host, r.Path, nil}, Route: r.Route, Upstream: r.Upstream,
-		Attempts: []storyAttempt{}, Result: storyResult{r.Status, flagsOf(&r), r.Details, r.Failure},
-		Withheld: d.withheld, Failed: failed(&r),
+		Attempts: []storyAttempt{}, Result: storyResult{r.Status, Flags(&r), r.Details, r.Failure},
+		Withheld: d.withheld, Failed: Failed(&r),
 	}
 	for _, h := range d.headers {
 		if s.Request.Headers == nil {
@@ -108,19 +109,19 @@ func (d *decision) tell() story {
 	}
 	for _, a := range d.attempts {
 		s.Attempts = append(s.Attempts, storyAttempt{
-			a.n, a.endpoint, a.status, a.failure, ms(max(a.start.Sub(r.Start), 0)), ms(a.took), ms(a.waited), a.why,
+			a.n, a.endpoint, a.status, a.failure, words.Milliseconds(max(a.start.Sub(r.Start), 0)), words.Milliseconds(a.took), words.Milliseconds(a.waited), a.why,
 		})
 	}
 	if d.trace != (access.Trace{}) {
 		s.TraceID = d.trace.String()
 	}
-	s.Text = d.text()
+	s.Text = d.Text()
 	return s
 }
 
-// text is the story as the record tells it.
-func (d *decision) text() string {
-	r := d.rec
+// Text is the story as the record tells it.
+func (d *Decision) Text() string {
+	r := d.Record
 	for i, a := range d.attempts {
 		t := mesh.Try{N: a.n, Endpoint: a.endpoint, Status: a.status, Start: a.start, Duration: a.took, Waited: a.waited, Why: a.why}
 		if a.failure != "" {
@@ -146,11 +147,10 @@ type said string
 // Error implements error.
 func (s said) Error() string { return string(s) }
 
-func flagsOf(r *access.Record) string {
+// Flags are the flags of a record as logs have them.
+func Flags(r *access.Record) string {
 	if r.Flags == "" {
 		return "-"
 	}
 	return string(r.Flags)
 }
-
-func ms(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }

@@ -1,7 +1,6 @@
-package console
+package journal
 
 import (
-	"context"
 	"net/http"
 	"net/url"
 	"slices"
@@ -18,11 +17,12 @@ const (
 	maxAttempts = 16
 )
 
-// A decision is a request that has ended, copied: the record belongs to the
+// A Decision is a request that has ended, copied: the record belongs to the
 // request's layers, and its headers to the caller.
-type decision struct {
-	seq      uint64 // 1 is the first
-	rec      access.Record
+type Decision struct {
+	Seq    uint64 // 1 is the first
+	Record access.Record
+
 	attempts []attempt
 	url      url.URL // as the client gave it
 	headers  []field // those that rules read
@@ -44,10 +44,10 @@ type attempt struct {
 type field struct{ name, value string }
 
 // take copies a record. The memory is used again and again.
-func (d *decision) take(seq uint64, rec *access.Record, reads *Reads) {
-	d.seq, d.rec = seq, *rec
-	r := &d.rec
-	r.Host, r.Path, r.Failure = bounded(r.Host), keptQuery(bounded(r.Path), reads), bounded(r.Failure)
+func (d *Decision) take(seq uint64, rec *access.Record, reads *Reads) {
+	d.Seq, d.Record = seq, *rec
+	r := &d.Record
+	r.Host, r.Path, r.Failure = Bounded(r.Host), keptQuery(Bounded(r.Path), reads), Bounded(r.Failure)
 	d.attempts = d.attempts[:0]
 	for i := range rec.Tries[:min(len(rec.Tries), maxAttempts-1)] {
 		d.attempt(&rec.Tries[i])
@@ -55,9 +55,9 @@ func (d *decision) take(seq uint64, rec *access.Record, reads *Reads) {
 	if rec.Last.Endpoint != "" {
 		d.attempt(&rec.Last)
 		last := &d.attempts[len(d.attempts)-1]
-		last.took, last.status, last.failure, last.why = lastTook(rec), r.Status, "", ""
+		last.took, last.status, last.failure, last.why = LastTook(rec), r.Status, "", ""
 		if rec.Err != nil {
-			last.failure = bounded(rec.Err.Error())
+			last.failure = Bounded(rec.Err.Error())
 		}
 	}
 	d.headers, d.withheld, d.id, d.url, d.trace = d.headers[:0], false, "", url.URL{}, access.Trace{}
@@ -71,23 +71,23 @@ func (d *decision) take(seq uint64, rec *access.Record, reads *Reads) {
 	r.Peer, r.TLS, r.Trace = nil, nil, nil
 }
 
-func (d *decision) attempt(t *mesh.Try) {
+func (d *Decision) attempt(t *mesh.Try) {
 	a := attempt{
-		n: t.N, endpoint: t.Endpoint, status: t.Status, why: bounded(t.Why),
+		n: t.N, endpoint: t.Endpoint, status: t.Status, why: Bounded(t.Why),
 		start: t.Start, took: t.Duration, waited: t.Waited,
 	}
 	if t.Err != nil {
-		a.failure = bounded(t.Err.Error())
+		a.failure = Bounded(t.Err.Error())
 	}
 	d.attempts = append(d.attempts, a)
 }
 
-func (d *decision) request(q *http.Request, reads *Reads) {
+func (d *Decision) request(q *http.Request, reads *Reads) {
 	if q.URL != nil {
-		d.url.Scheme, d.url.Host = q.URL.Scheme, bounded(q.URL.Host)
+		d.url.Scheme, d.url.Host = q.URL.Scheme, Bounded(q.URL.Host)
 	}
 	if id := q.Header["X-Request-Id"]; len(id) > 0 {
-		d.id = bounded(id[0])
+		d.id = Bounded(id[0])
 	}
 	if reads == nil {
 		return
@@ -99,34 +99,34 @@ func (d *decision) request(q *http.Request, reads *Reads) {
 		case secret(name):
 			d.withheld = true
 		default:
-			d.headers = append(d.headers, field{name, bounded(values[0])})
+			d.headers = append(d.headers, field{name, Bounded(values[0])})
 		}
 	}
 }
 
-// asked is a request like the one that was decided, to have it explained.
-func (d *decision) asked() *http.Request {
-	target, err := url.ParseRequestURI(d.rec.Path)
+// Asked is a request like the one that was decided, to have it explained.
+func (d *Decision) Asked() *http.Request {
+	target, err := url.ParseRequestURI(d.Record.Path)
 	if err != nil {
 		return nil
 	}
 	target.Scheme, target.Host = d.url.Scheme, d.url.Host
 	if target.Host == "" {
-		target.Host = d.rec.Host
+		target.Host = d.Record.Host
 	}
 	if target.Scheme == "" {
 		target.Scheme = "http"
 	}
-	r := &http.Request{Method: d.rec.Method, URL: target, Host: d.rec.Host, Header: http.Header{}, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1}
+	r := &http.Request{Method: d.Record.Method, URL: target, Host: d.Record.Host, Header: http.Header{}, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1}
 	for _, h := range d.headers {
 		r.Header[h.name] = []string{h.value}
 	}
 	return r
 }
 
-// bounded is s, or a copy of its beginning: a part of a long text would keep all
+// Bounded is s, or a copy of its beginning: a part of a long text would keep all
 // of it.
-func bounded(s string) string {
+func Bounded(s string) string {
 	if len(s) <= maxText {
 		return s
 	}
@@ -168,39 +168,19 @@ func keptQuery(target string, reads *Reads) string {
 	return path + "?" + strings.Join(pairs, "&")
 }
 
-// failed reports whether nobody can be pleased with how a request ended. That its
+// Failed reports whether nobody can be pleased with how a request ended. That its
 // caller left says nothing.
-func failed(r *access.Record) bool {
+func Failed(r *access.Record) bool {
 	if r.Flags.Has(mesh.ClientGone) {
 		return false
 	}
 	return r.Status >= 500 || r.Status == 0 || r.Failure != ""
 }
 
-// lastTook is how long the last attempt took, to its last byte.
-func lastTook(r *access.Record) time.Duration {
+// LastTook is how long the last attempt took, to its last byte.
+func LastTook(r *access.Record) time.Duration {
 	if r.Last.Start.IsZero() {
 		return r.Duration // it was the only one
 	}
 	return r.Start.Add(r.Duration).Sub(r.Last.Start)
-}
-
-// Sink notes a request that has ended. It is an [access.Sink].
-func (c *Console) Sink(ctx context.Context, r access.Record) {
-	now := r.Start.Add(r.Duration)
-	bad := failed(&r)
-	c.traffic.add(key{host: bounded(r.Host), route: r.Route, upstream: r.Upstream}, now, r.Duration, bad)
-	for _, t := range r.Tries {
-		if t.Endpoint != "" {
-			at := key{upstream: r.Upstream, endpoint: t.Endpoint}
-			c.traffic.add(at, now, t.Duration, t.Err != nil || t.Status >= 500)
-		}
-	}
-	// What we refused ourselves says nothing of the endpoint that it would have got.
-	if r.Last.Endpoint != "" && (r.Err == nil || mesh.OutcomeOf(ctx, nil, r.Err).Kind != mesh.Local) {
-		c.traffic.add(key{upstream: r.Upstream, endpoint: r.Last.Endpoint}, now, lastTook(&r), bad)
-	}
-	if c.journal != nil {
-		c.journal.add(&r, bad, c.reads())
-	}
 }

@@ -1,4 +1,4 @@
-package console
+package words
 
 import (
 	"fmt"
@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// perSecond is a rate in words.
-func perSecond(r float64) string {
+// PerSecond is a rate in words.
+func PerSecond(r float64) string {
 	switch {
 	case r == 0:
 		return "0/s"
@@ -20,8 +20,8 @@ func perSecond(r float64) string {
 	return strconv.FormatFloat(r, 'f', 2, 64) + "/s"
 }
 
-// percent is a share of a hundred in words. What is not zero does not look like it.
-func percent(p float64) string {
+// Percent is a share of a hundred in words. What is not zero does not look like it.
+func Percent(p float64) string {
 	switch {
 	case p == 0:
 		return "0 %"
@@ -33,8 +33,8 @@ func percent(p float64) string {
 	return strconv.FormatFloat(p, 'g', 2, 64) + " %"
 }
 
-// short is a duration with as many digits as anybody reads.
-func short(d time.Duration) string {
+// Short is a duration with as many digits as anybody reads.
+func Short(d time.Duration) string {
 	switch {
 	case d >= time.Hour:
 		return d.Round(time.Minute).String()
@@ -50,8 +50,8 @@ func short(d time.Duration) string {
 	return d.Round(time.Microsecond).String()
 }
 
-// ago is how long something is over, in words.
-func ago(now, then time.Time) string {
+// Ago is how long something is over, in words.
+func Ago(now, then time.Time) string {
 	switch d := now.Sub(then); {
 	case then.IsZero():
 		return "never"
@@ -67,19 +67,20 @@ func ago(now, then time.Time) string {
 	return then.Format("2006-01-02")
 }
 
-func clock(t time.Time) string { return t.Format("15:04:05") }
+// Clock is the time of day.
+func Clock(t time.Time) string { return t.Format("15:04:05") }
 
-// cut shortens a text to a number of characters.
-func cut(s string, most int) string {
+// Cut shortens a text to a number of characters.
+func Cut(s string, most int) string {
 	if r := []rune(s); len(r) > most {
 		return string(r[:most-1]) + "…"
 	}
 	return s
 }
 
-// shortName is an upstream's name as people say it: Envoy's names carry more than
+// ShortName is an upstream's name as people say it: Envoy's names carry more than
 // they need. A subset stands behind a space.
-func shortName(name string) string {
+func ShortName(name string) string {
 	parts := strings.SplitN(name, "|", 4)
 	if len(parts) < 4 || parts[0] != "outbound" && parts[0] != "inbound" {
 		return name
@@ -94,9 +95,19 @@ func shortName(name string) string {
 	return host
 }
 
-func plural(n int, one, many string) string {
+// Plural is a number with what it counts.
+func Plural(n int, one, many string) string {
 	if n == 1 {
 		return "1 " + one
 	}
 	return strconv.Itoa(n) + " " + many
 }
+
+// FirstLine is the first line of a text.
+func FirstLine(s string) string {
+	line, _, _ := strings.Cut(s, "\n")
+	return line
+}
+
+// Milliseconds is a duration in milliseconds.
+func Milliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }

@@ -1,4 +1,4 @@
-package console
+package traffic
 
 import (
 	"fmt"
@@ -12,12 +12,12 @@ import (
 var began = time.Unix(1_000_000, 0)
 
 func TestRatesAreThoseOfTheLastWindow(t *testing.T) {
-	c := newTraffic(100, began)
-	k := key{host: "reviews", route: "jason", upstream: "v1"}
+	c := New(100, began)
+	k := Key{Host: "reviews", Route: "jason", Upstream: "v1"}
 	for i := range 100 {
-		c.add(k, began.Add(time.Duration(i)*100*time.Millisecond), 10*time.Millisecond, i%4 == 0)
+		c.Add(k, began.Add(time.Duration(i)*100*time.Millisecond), 10*time.Millisecond, i%4 == 0)
 	}
-	at := func(after time.Duration) *flowRate { return c.rates(began.Add(after))[k] }
+	at := func(after time.Duration) *Rate { return c.Rates(began.Add(after))[k] }
 	f := at(10 * time.Second)
 	require.EqualValues(t, 100, f.Total)
 	require.EqualValues(t, 25, f.Failed)
@@ -33,27 +33,27 @@ func TestRatesAreThoseOfTheLastWindow(t *testing.T) {
 }
 
 func TestCountsAreExactUnderConcurrency(t *testing.T) {
-	c := newTraffic(1000, began)
+	c := New(1000, began)
 	const workers, each, keys = 8, 5000, 37
 	var all sync.WaitGroup
 	for w := range workers {
 		all.Go(func() {
 			for i := range each {
-				c.add(key{upstream: fmt.Sprint((i + w) % keys)}, began.Add(time.Duration(i)*time.Millisecond), time.Millisecond, i%10 == 0)
+				c.Add(Key{Upstream: fmt.Sprint((i + w) % keys)}, began.Add(time.Duration(i)*time.Millisecond), time.Millisecond, i%10 == 0)
 			}
 		})
 	}
 	all.Go(func() {
 		for range 50 {
-			c.rates(began.Add(time.Second))
+			c.Rates(began.Add(time.Second))
 		}
 	})
 	all.Wait()
 	var total, failed, count uint64
-	for _, f := range c.rates(began.Add(5 * time.Second)) {
+	for _, f := range c.Rates(began.Add(5 * time.Second)) {
 		total += f.Total
 		failed += f.Failed
-		count += uint64(f.count)
+		count += uint64(f.Count)
 	}
 	require.EqualValues(t, workers*each, total)
 	require.EqualValues(t, workers*each/10, failed)
@@ -61,10 +61,10 @@ func TestCountsAreExactUnderConcurrency(t *testing.T) {
 }
 
 func TestSeriesAreBounded(t *testing.T) {
-	c := newTraffic(64, began)
+	c := New(64, began)
 	const names = 10_000
 	for i := range names {
-		c.add(key{host: fmt.Sprint(i)}, began, time.Millisecond, false)
+		c.Add(Key{Host: fmt.Sprint(i)}, began, time.Millisecond, false)
 	}
 	kept := 0
 	for i := range c.shards {
@@ -72,19 +72,19 @@ func TestSeriesAreBounded(t *testing.T) {
 	}
 	require.LessOrEqual(t, kept, 64+shards)
 	total := uint64(0)
-	for _, f := range c.rates(began) {
+	for _, f := range c.Rates(began) {
 		total += f.Total
 	}
 	require.EqualValues(t, names, total, "what has no room is counted together")
-	require.NotNil(t, c.rates(began)[others])
+	require.NotNil(t, c.Rates(began)[others])
 
 	later := began.Add(time.Minute)
 	for i := range 32 {
-		c.add(key{host: fmt.Sprint("new ", i)}, later, time.Millisecond, false)
+		c.Add(Key{Host: fmt.Sprint("new ", i)}, later, time.Millisecond, false)
 	}
 	fresh := 0
-	for k := range c.rates(later) {
-		if len(k.host) > 4 && k.host[:4] == "new " {
+	for k := range c.Rates(later) {
+		if len(k.Host) > 4 && k.Host[:4] == "new " {
 			fresh++
 		}
 	}
@@ -92,11 +92,11 @@ func TestSeriesAreBounded(t *testing.T) {
 }
 
 func TestALateRequestDoesNotEraseWhatCameSince(t *testing.T) {
-	c := newTraffic(10, began)
-	k := key{host: "a"}
-	c.add(k, began.Add(slots*slotTime), time.Millisecond, false)
-	c.add(k, began, time.Millisecond, false)
-	f := c.rates(began.Add(slots * slotTime))[k]
+	c := New(10, began)
+	k := Key{Host: "a"}
+	c.Add(k, began.Add(slots*slotTime), time.Millisecond, false)
+	c.Add(k, began, time.Millisecond, false)
+	f := c.Rates(began.Add(slots * slotTime))[k]
 	require.EqualValues(t, 2, f.Total)
-	require.EqualValues(t, 2, f.count)
+	require.EqualValues(t, 2, f.Count)
 }

@@ -1,0 +1,9 @@
+package traffic
+
+import (
+	"testing"
+
+	"github.com/sidecarless/mesh/internal/leak"
+)
+
+func TestMain(m *testing.M) { leak.Main(m) }

@@ -1,0 +1,2 @@
+// Package words says numbers, times and names as people read them.
+package words
