@@ -42,24 +42,25 @@ func (t transport) RoundTrip(r *http.Request) (*http.Response, error) {
 		c.BodyEnded(nil)
 		return nil, err
 	}
-	if res.Body != nil && res.Body != http.NoBody && res.StatusCode != http.StatusSwitchingProtocols {
-		c.out.ReadCloser = counting(res.Body, isGRPC(res.Header))
-		res.Body = &c.out
+	if res.Body != nil && res.Body != http.NoBody && isGRPC(res.Header) {
+		c.messages = &messageReader{ReadCloser: res.Body}
+		res.Body = c.messages
 	}
-	body.OnEnd(res, &c.slot, c)
+	c.body = body.OnEnd(res, &f.First.Body, c)
 	return res, nil
 }
 
 // A call is one request on its way.
 type call struct {
-	sink    Sink
-	flow    *flow.Flow
-	res     *http.Response
-	err     error
-	waited  time.Duration
-	in, out counted
-	slot    body.Body
-	ctx     endless
+	sink     Sink
+	flow     *flow.Flow
+	res      *http.Response
+	err      error
+	waited   time.Duration
+	in       counted
+	body     *body.Body     // of the answer; nil if it has none
+	messages *messageReader // the answer's, of a call of gRPC
+	ctx      endless
 }
 
 func (c *call) answered(res *http.Response, err error) {
@@ -79,8 +80,14 @@ func (c *call) BodyEnded(ended error) {
 	var rec Record
 	rec.note(f, f.Request)
 	rec.Waited = c.waited
-	rec.Received, rec.Sent = c.in.n.Load(), c.out.n.Load()
-	rec.RequestMessages, rec.ResponseMessages = messagesOf(c.in.ReadCloser), messagesOf(c.out.ReadCloser)
+	rec.Received = c.in.n.Load()
+	if c.body != nil && c.res.StatusCode != http.StatusSwitchingProtocols {
+		rec.Sent = c.body.Bytes()
+	}
+	rec.RequestMessages = messagesOf(c.in.ReadCloser)
+	if c.messages != nil {
+		rec.ResponseMessages = c.messages.n.Load()
+	}
 	if c.res != nil {
 		rec.Status, rec.Header, rec.Trailer, rec.TLS = c.res.StatusCode, c.res.Header, c.res.Trailer, c.res.TLS
 	}

@@ -35,6 +35,7 @@ type Failer interface {
 type Body struct {
 	inner   io.ReadCloser
 	request *http.Request
+	bytes   atomic.Int64
 	ended   atomic.Bool
 	n       uint8 // of enders
 	enders  [4]Ender
@@ -43,11 +44,11 @@ type Body struct {
 // OnEnd arranges that by is told when the body of res has ended; at once when
 // res has none. All layers of one answer share a wrapper: the first takes slot if
 // it is not nil and not yet used, and a new one otherwise. OnEnd must be called
-// before res is handed on.
-func OnEnd(res *http.Response, slot *Body, by Ender) {
+// before res is handed on. It returns the wrapper, nil where there is none.
+func OnEnd(res *http.Response, slot *Body, by Ender) *Body {
 	if res.Body == nil || res.Body == http.NoBody {
 		by.BodyEnded(nil)
-		return
+		return nil
 	}
 	var b *Body
 	switch have := res.Body.(type) {
@@ -61,6 +62,7 @@ func OnEnd(res *http.Response, slot *Body, by Ender) {
 	}
 	b.enders[b.n] = by
 	b.n++
+	return b
 }
 
 // wrap puts slot, or a new Body if that is in use, around the body of res.
@@ -82,6 +84,9 @@ func wrap(res *http.Response, slot *Body) *Body {
 // Read implements io.Reader.
 func (b *Body) Read(p []byte) (int, error) {
 	n, err := b.inner.Read(p)
+	if n > 0 {
+		b.bytes.Add(int64(n))
+	}
 	if err != nil {
 		if err == io.EOF {
 			b.end(nil)
@@ -112,6 +117,9 @@ func (b *Body) Close() error {
 	b.end(ErrClosed)
 	return err
 }
+
+// Bytes is how much of the body has been read.
+func (b *Body) Bytes() int64 { return b.bytes.Load() }
 
 // Unwrap is the body inside.
 func (b *Body) Unwrap() io.ReadCloser { return b.inner }

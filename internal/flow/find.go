@@ -19,7 +19,7 @@ func Of(r *http.Request) *Flow {
 // repeats it is the first attempt's.
 func TryOf(r *http.Request) *Try {
 	t := tryIn(r.Context())
-	if t == nil || t.Flow.served || !t.covers(r) {
+	if t == nil || t.Flow.served() || !t.covers(r) {
 		return nil
 	}
 	return t
@@ -49,17 +49,20 @@ func (t *Try) covers(r *http.Request) bool {
 // Served is the record of a request that a handler serves, or nil.
 func Served(r *http.Request) *Flow {
 	f, _ := r.Context().Value(flowKey{}).(*Flow)
-	if f == nil || !f.served {
+	if f == nil || !f.served() {
 		return nil
 	}
 	return f
 }
 
+// served reports whether f is of a request that a handler serves.
+func (f *Flow) served() bool { return f.First.state.Load()&inbound != 0 }
+
 // Serving is the record of the request that is being served where ctx comes
 // from, or nil. It is for calls made on behalf of that request.
 func Serving(ctx context.Context) *Flow {
 	f, _ := ctx.Value(flowKey{}).(*Flow)
-	for f != nil && !f.served {
+	for f != nil && !f.served() {
 		f, _ = f.Caller().Value(flowKey{}).(*Flow)
 	}
 	return f

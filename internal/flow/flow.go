@@ -43,8 +43,7 @@ type Flow struct {
 	// zero where no draw decided.
 	Drawn, DrawnOf uint32
 
-	peer   atomic.Pointer[Workload]
-	served bool
+	peer atomic.Pointer[Workload]
 
 	First Try
 }
@@ -102,7 +101,10 @@ func install(r *http.Request, served bool) (*Flow, *http.Request) {
 		copy http.Request
 	})
 	f, own := &both.f, &both.copy
-	f.Context, f.Request, f.Start, f.served = ctx, r, time.Now(), served
+	f.Context, f.Request, f.Start = ctx, r, time.Now()
+	if served {
+		f.First.state.Store(inbound)
+	}
 	f.First.Flow, f.First.N, f.First.own = f, 1, own
 	*own = *r.WithContext(f)
 	return f, f.First.own

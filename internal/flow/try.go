@@ -32,6 +32,7 @@ type Try struct {
 const (
 	begun     = 1 << iota // Begin was called
 	ownHeader             // the header of own is no longer the caller's
+	inbound               // it is no attempt, but a request that a handler serves
 	settled               // times the status
 )
 
