@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"log"
+	"maps"
 	"net"
 	"net/http"
 	"net/http/httputil"
@@ -15,6 +16,7 @@ import (
 	"time"
 
 	"github.com/sidecarless/mesh"
+	"github.com/sidecarless/mesh/internal/oneline"
 	"github.com/sidecarless/mesh/internal/rawpath"
 )
 
@@ -30,8 +32,9 @@ type Config struct {
 	Error func(http.ResponseWriter, *http.Request, error)
 }
 
-// New makes the handler. Bodies stream both ways, upgrades and trailers pass.
-// What Envoy refuses at the door is refused as Envoy does.
+// New makes the handler. Bodies stream both ways, WebSockets and trailers pass.
+// What Envoy refuses at the door is refused as Envoy does, and headers of which it
+// keeps one line are joined to one.
 func New(c Config) http.Handler {
 	if c.Error == nil {
 		c.Error = mesh.WriteError
@@ -50,6 +53,7 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if refuse(w, r) {
 		return
 	}
+	r = joined(r)
 	x := exchange{config: &h.config, w: w, agent: r.Header["User-Agent"]}
 	if r.ProtoMajor == 1 && r.Body != nil && r.Body != http.NoBody {
 		x.upload = &upload{body: r.Body, left: r.ContentLength, control: http.NewResponseController(w)}
@@ -100,6 +104,8 @@ type exchange struct {
 	w      http.ResponseWriter
 	upload *upload  // nil without a body, and for HTTP/2
 	agent  []string // the lines of the caller's User-Agent
+
+	authenticate []string // of the answer's Proxy-Authenticate, which ReverseProxy takes away
 }
 
 // RoundTrip implements http.RoundTripper.
@@ -107,7 +113,11 @@ func (x *exchange) RoundTrip(r *http.Request) (*http.Response, error) {
 	// ReverseProxy gives an empty line to who has none, which is a header to rules.
 	// No lines at all keep net/http from adding its own as well.
 	r.Header["User-Agent"] = x.agent
-	return x.config.Client.RoundTrip(r)
+	res, err := x.config.Client.RoundTrip(r)
+	if err == nil {
+		x.authenticate = res.Header["Proxy-Authenticate"]
+	}
+	return res, err
 }
 
 // rewrite makes of a request that was received one to send, changing nothing that
@@ -126,17 +136,42 @@ func (x *exchange) rewrite(p *httputil.ProxyRequest) {
 		out.Body, out.TransferEncoding = http.NoBody, []string{"identity"}
 	}
 	// The names that ReverseProxy takes away before Rewrite are the caller's.
-	for _, name := range [...]string{"Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto"} {
+	for _, name := range [...]string{"Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "Proxy-Authorization"} {
 		if v, ok := in.Header[name]; ok {
 			out.Header[name] = v
 		}
 	}
+	if isHTTP2(upgradeOf(in)) { // which is not changed to, but offered again by net/http's client
+		delete(out.Header, "Connection")
+		delete(out.Header, "Upgrade")
+		delete(out.Header, "Http2-Settings")
+	}
+}
+
+// joined is r with one line of each header of which Envoy keeps one.
+func joined(r *http.Request) *http.Request {
+	copied := false
+	for name, lines := range r.Header {
+		if len(lines) < 2 || !oneline.InRequest(name) {
+			continue
+		}
+		if !copied {
+			copied = true
+			r = r.WithContext(r.Context())
+			r.Header = maps.Clone(r.Header)
+		}
+		r.Header[name] = []string{oneline.Join(lines)}
+	}
+	return r
 }
 
 // answered sees the answer before the caller does.
 func (x *exchange) answered(res *http.Response) error {
 	if res.StatusCode == http.StatusSwitchingProtocols {
 		return nil
+	}
+	if x.authenticate != nil {
+		res.Header["Proxy-Authenticate"] = x.authenticate
 	}
 	if _, given := res.Header["Content-Type"]; !given {
 		x.w.Header()["Content-Type"] = nil // the server would guess one
@@ -182,7 +217,9 @@ func target(r *http.Request, port uint16) *url.URL {
 	u := &url.URL{Scheme: schemeOf(r), Host: host}
 	raw := r.RequestURI
 	if !strings.HasPrefix(raw, "/") { // absolute form
-		raw = r.URL.RequestURI()
+		if raw = afterAuthority(raw); raw == "" {
+			raw = "/"
+		}
 	}
 	raw, u.RawQuery, u.ForceQuery = cutQuery(raw)
 	rawpath.Set(u, raw)

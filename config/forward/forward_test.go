@@ -52,9 +52,25 @@ func TestRequestsAsTheyCame(t *testing.T) {
 		{name: "a body of nothing is told where one could be", sent: "POST / HTTP/1.1\nHost: reviews\nContent-Length: 0\n\n"},
 		{name: "and not elsewhere", sent: "DELETE / HTTP/1.1\nHost: reviews\n\n"},
 		{
-			name: "methods that nobody knows pass",
-			sent: "BREW /pot HTTP/1.1\nHost: reviews\n\n",
-			want: "BREW /pot HTTP/1.1\nHost: reviews\nContent-Length: 0\n\n",
+			name: "methods that few know pass",
+			sent: "PURGE /pot HTTP/1.1\nHost: reviews\n\n",
+			want: "PURGE /pot HTTP/1.1\nHost: reviews\nContent-Length: 0\n\n",
+		},
+		{
+			name: "a URL need not have a path, nor a scheme in small letters",
+			sent: "GET HTTP://reviews HTTP/1.1\nHost: other\n\n",
+			want: "GET / HTTP/1.1\nHost: reviews\n\n",
+		},
+		{
+			name: "an offer of HTTP/2 is not repeated",
+			sent: "GET / HTTP/1.1\nHost: reviews\nConnection: Upgrade, HTTP2-Settings\nUpgrade: h2c\nHTTP2-Settings: AAMAAABk\n\n",
+			want: "GET / HTTP/1.1\nHost: reviews\n\n",
+		},
+		{name: "passwords for proxies stay", sent: "GET / HTTP/1.1\nHost: reviews\nProxy-Authorization: Basic x\n\n"},
+		{
+			name: "lines of headers that have one are joined",
+			sent: "GET / HTTP/1.1\nHost: reviews\nUser-Agent: x\nUser-Agent: y\nAccept: a\nAccept:\nAccept: b\nCookie: a=1\nCookie: b=2\n\n",
+			want: "GET / HTTP/1.1\nHost: reviews\nUser-Agent: x,y\nAccept: a,b\nCookie: a=1\nCookie: b=2\n\n",
 		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -119,7 +135,14 @@ func TestRefusalsAreEnvoys(t *testing.T) {
 		body       string
 	}{
 		{"a method in small letters", "get / HTTP/1.1\nHost: reviews\n\n", 400, "Bad Request"},
-		{"no path", "OPTIONS * HTTP/1.1\nHost: reviews\n\n", 400, "Bad Request"},
+		{"a method that nobody knows", "BREW /pot HTTP/1.1\nHost: reviews\n\n", 400, "Bad Request"},
+		{"no path", "GET * HTTP/1.1\nHost: reviews\n\n", 400, "Bad Request"},
+		{"a URL without a host", "GET http:///x HTTP/1.1\nHost: reviews\n\n", 400, "Bad Request"},
+		{"a URL without its slashes", "GET http:/reviews HTTP/1.1\nHost: reviews\n\n", 400, "Bad Request"},
+		{"a URL with an empty port", "GET http://reviews:/ HTTP/1.1\nHost: reviews\n\n", 400, "Bad Request"},
+		{"a URL of another scheme", "GET ftp://reviews/ HTTP/1.1\nHost: reviews\n\n", 400, "Bad Request"},
+		{"a tunnel to no port", "CONNECT reviews HTTP/1.1\nHost: reviews\n\n", 400, "Bad Request"},
+		{"a host that is none", "GET / HTTP/1.1\nHost: a/b\n\n", 400, "Bad Request"},
 		{"bytes that are no text", "GET /\xc3\xa4 HTTP/1.1\nHost: reviews\n\n", 400, "Bad Request"},
 		{"an old version", "GET / HTTP/1.0\nHost: reviews\n\n", 426, "Upgrade Required"},
 		{"a version that does not exist", "GET / HTTP/3.7\nHost: reviews\n\n", 400, "Bad Request"},
@@ -145,6 +168,39 @@ func TestRefusalsAreEnvoys(t *testing.T) {
 			require.True(t, res.Close)
 		})
 	}
+}
+
+// TestRefusalsThatKeepTheConnection are those of requests that Envoy's parser lets in.
+func TestRefusalsThatKeepTheConnection(t *testing.T) {
+	for _, tt := range []struct {
+		name, sent string
+		status     int
+	}{
+		{"a server as a whole", "OPTIONS * HTTP/1.1\nHost: reviews\n\n", 404},
+		{"a URL with a query alone", "GET http://reviews?x HTTP/1.1\nHost: reviews\n\n", 404},
+		{"a tunnel", "CONNECT reviews:80 HTTP/1.1\nHost: reviews\n\n", 404},
+		{"a query that does not say of what type", "QUERY / HTTP/1.1\nHost: reviews\n\n", 400},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			address := proxy(t, http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("a request came through") }))
+			res, body := ask(t, address, tt.sent)
+			require.Equal(t, tt.status, res.StatusCode)
+			require.Empty(t, body)
+			require.NotContains(t, res.Header, "Content-Type")
+			require.False(t, res.Close)
+		})
+	}
+}
+
+func TestTheDoorIsOpenForWebSocketOnly(t *testing.T) {
+	address := serve(t, forward.Door(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(299) })))
+	for upgrade, want := range map[string]int{"websocket": 299, "WebSocket": 299, "h2c": 299, "TLS/1.0": 403, "websocket, foo": 403, "": 403} {
+		res, body := ask(t, address, "GET / HTTP/1.1\nHost: reviews\nConnection: keep-alive, Upgrade\nUpgrade: "+upgrade+"\n\n")
+		require.Equal(t, want, res.StatusCode, upgrade)
+		require.Empty(t, body)
+	}
+	res, _ := ask(t, address, "GET / HTTP/1.1\nHost: reviews\nUpgrade: foo\n\n")
+	require.Equal(t, 299, res.StatusCode, "an offer that is not for this connection")
 }
 
 // TestRepliesOfHandlersAreLeftAlone sends what looks most like net/http's own.

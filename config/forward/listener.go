@@ -74,8 +74,8 @@ func envoyReply(status, text string) string {
 		return ""
 	case strings.HasPrefix(text, "431 "):
 		return localReply(status, "Request Header Fields Too Large")
-	case strings.HasPrefix(text, "400 ") && strings.HasSuffix(text, " Host header"):
-		// Envoy's parser lets in a request without a good host, and its router answers.
+	case strings.HasPrefix(text, "400 ") && strings.HasSuffix(text, " missing required Host header"):
+		// Envoy's parser lets in a request without a host, and its router answers.
 		return localReply("400 Bad Request", "")
 	case strings.HasPrefix(text, "400 "), strings.HasPrefix(text, "505 "):
 		return localReply("400 Bad Request", "Bad Request")

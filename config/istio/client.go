@@ -72,8 +72,8 @@ type ClientConfig struct {
 	// x-request-id, x-forwarded-proto and x-envoy-attempt-count, tells the time left
 	// in x-envoy-expected-rq-timeout-ms and the time taken in
 	// x-envoy-upstream-service-time, and removes the x-envoy headers by which callers
-	// steer an Envoy. Without it headers are only what the caller and the resources
-	// make them.
+	// steer an Envoy, and x-forwarded-client-cert. Without it headers are only what
+	// the caller and the resources make them.
 	ProxyHeaders bool
 
 	// FaultsInside draws faults for each attempt, so that retries meet them. With a

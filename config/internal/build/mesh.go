@@ -81,7 +81,7 @@ func New(w *plan.World, o Options) (*Mesh, error) {
 	m.ending, m.end = context.WithCancel(context.Background())
 	m.entry = dispatch{m}
 	if o.ProxyHeaders {
-		m.entry = proxyHeaders{m.entry}
+		m.entry = proxyHeaders{m.entry, o.Gateway != nil}
 	}
 	m.entry = mesh.Chain(access.Explainer{Allow: o.Explain}.Transport, o.Sink.Transport, mesh.ErrorsAsResponses)(m.entry)
 	if err := m.Update(w); err != nil {

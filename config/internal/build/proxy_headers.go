@@ -5,9 +5,12 @@ import (
 	"encoding/hex"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
+	"github.com/sidecarless/mesh"
 	"github.com/sidecarless/mesh/internal/flow"
+	"github.com/sidecarless/mesh/internal/peer"
 )
 
 // callersWishes are request headers by which Envoy lets itself be steered by
@@ -27,30 +30,58 @@ var callersWishes = [...]string{
 	"X-Envoy-Hedge-On-Per-Try-Timeout",
 	"X-Envoy-Internal",
 	"X-Envoy-Ip-Tags",
+	"X-Envoy-Upstream-Stream-Duration-Ms",
 }
 
 // proxyHeaders does to headers what a sidecar does on its own.
-type proxyHeaders struct{ next http.RoundTripper }
+type proxyHeaders struct {
+	next    http.RoundTripper
+	gateway bool // that says itself whose certificate a caller has
+}
 
 // RoundTrip implements http.RoundTripper.
 func (p proxyHeaders) RoundTrip(r *http.Request) (*http.Response, error) {
-	f, r := flow.Ensure(r)
+	_, r = flow.Ensure(r)
 	r = flow.OwnHeader(r)
 	for _, name := range callersWishes {
 		delete(r.Header, name)
 	}
-	if len(r.Header["X-Request-Id"]) == 0 {
+	if !p.gateway {
+		delete(r.Header, peer.ForwardedCert) // a process has none for its own sidecar
+	}
+	if r.Header.Get("X-Request-Id") == "" {
 		r.Header["X-Request-Id"] = []string{newUUID()}
 	}
 	if len(r.Header["X-Forwarded-Proto"]) == 0 {
 		// How the caller speaks to this process, which is in plain text.
 		r.Header["X-Forwarded-Proto"] = []string{"http"}
 	}
-	res, err := p.next.RoundTrip(r)
-	if err != nil {
-		return nil, err
+	return p.next.RoundTrip(r)
+}
+
+// upgrades lets callers of a rule change to WebSocket and to nothing else, as a
+// sidecar does.
+type upgrades struct{ next http.RoundTripper }
+
+// RoundTrip implements http.RoundTripper.
+func (u upgrades) RoundTrip(r *http.Request) (*http.Response, error) {
+	if to := r.Header["Upgrade"]; len(to) > 0 && !strings.EqualFold(to[0], "websocket") {
+		closeBody(r)
+		return nil, refused(http.StatusForbidden, "upgrade_failed")
 	}
-	if f.Attempts() > 0 {
+	return u.next.RoundTrip(r)
+}
+
+// timed tells how long a server took to answer. Rules may take that away again.
+type timed struct{ next http.RoundTripper }
+
+// RoundTrip implements http.RoundTripper.
+func (t timed) RoundTrip(r *http.Request) (*http.Response, error) {
+	res, err := t.next.RoundTrip(r)
+	if err != nil || mesh.ErrorOf(res) != nil {
+		return res, err
+	}
+	if f := flow.Of(r); f != nil && f.Attempts() > 0 {
 		took := time.Since(f.Start)
 		if m := f.More; m != nil {
 			took -= m.Delayed

@@ -44,6 +44,12 @@ func (u *update) rule(rule *plan.Rule) (http.RoundTripper, error) {
 		return nil, err
 	}
 	var layers []layer
+	if u.mesh.options.ProxyHeaders {
+		layers = append(layers, func(next http.RoundTripper) http.RoundTripper { return upgrades{next} })
+		if routed {
+			last = timed{last}
+		}
+	}
 	if len(rule.Destinations) == 1 && (rule.Route.GetFault() != nil || onOrigins != nil) {
 		if to := rule.Destinations[0].Cluster; u.clusters[to] != nil {
 			layers = append(layers, named(to.String()).layer)

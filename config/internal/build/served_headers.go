@@ -18,7 +18,7 @@ type servedHeaders struct{ next http.Handler }
 func (h servedHeaders) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	r = r.WithContext(r.Context())
 	r.Header = maps.Clone(r.Header)
-	if len(r.Header["X-Request-Id"]) == 0 {
+	if r.Header.Get("X-Request-Id") == "" {
 		r.Header["X-Request-Id"] = []string{newUUID()}
 	}
 	if len(r.Header["X-Forwarded-Proto"]) == 0 {
