@@ -1,11 +1,11 @@
 package istio
 
 import (
-	"slices"
 	"strings"
 
 	networking "istio.io/api/networking/v1alpha3"
 
+	"github.com/sidecarless/mesh/config/internal/build"
 	"github.com/sidecarless/mesh/config/internal/manifest"
 )
 
@@ -122,15 +122,6 @@ func (c *checker) bind(p *manifest.Path, s *networking.Server) {
 	}
 }
 
-// cipherSuites are the names that BoringSSL knows, without those of PSK.
-var cipherSuites = []string{
-	"ECDHE-ECDSA-AES128-GCM-SHA256", "ECDHE-RSA-AES128-GCM-SHA256",
-	"ECDHE-ECDSA-AES256-GCM-SHA384", "ECDHE-RSA-AES256-GCM-SHA384",
-	"ECDHE-ECDSA-CHACHA20-POLY1305", "ECDHE-RSA-CHACHA20-POLY1305",
-	"ECDHE-ECDSA-AES128-SHA", "ECDHE-RSA-AES128-SHA", "ECDHE-ECDSA-AES256-SHA", "ECDHE-RSA-AES256-SHA",
-	"AES128-GCM-SHA256", "AES256-GCM-SHA384", "AES128-SHA", "AES256-SHA", "DES-CBC3-SHA",
-}
-
 // serverTLS checks the settings of TLS that a gateway serves.
 func (c *checker) serverTLS(p *manifest.Path, t *networking.ServerTLSSettings) {
 	c.tlsVersions(p, t)
@@ -186,7 +177,7 @@ func (c *checker) ciphers(p *manifest.Path, suites []string) {
 	for _, s := range suites {
 		switch {
 		// What begins with a sign is an expression of OpenSSL.
-		case s != "" && s != "ALL" && isAlphanumeric(s[0]) && !slices.Contains(cipherSuites, s):
+		case s != "" && s != "ALL" && isAlphanumeric(s[0]) && !build.KnowsSuite(s):
 			unknown = append(unknown, s)
 		case seen[s]:
 			double = append(double, s)

@@ -69,8 +69,8 @@ type ServerConfig struct {
 
 // A Server lets in what the resources let in to a workload: connections by
 // PeerAuthentication, tokens by RequestAuthentication, requests by
-// AuthorizationPolicy and as many of them as a RateLimit says. Serve through its [Server.Listener] and its
-// [Server.Handler].
+// AuthorizationPolicy and as many of them as a RateLimit says. Serve through its
+// [Server.Listener] and its [Server.Handler].
 type Server struct {
 	config     ServerConfig
 	edge       bool              // of a gateway: Gateway resources say what PeerAuthentication says of other workloads

@@ -196,7 +196,8 @@ func versionOf(v networking.ServerTLSSettings_TLSProtocol, auto uint16) uint16 {
 	return auto
 }
 
-// suites are OpenSSL's names of the suites of TLS 1.2 that crypto/tls has.
+// suites are OpenSSL's names of the suites of TLS 1.2 that crypto/tls has, which are
+// those that Envoy's BoringSSL knows, but for those of PSK.
 var suites = map[string]uint16{
 	"ECDHE-ECDSA-AES128-GCM-SHA256": tls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,
 	"ECDHE-RSA-AES128-GCM-SHA256":   tls.TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,
@@ -213,6 +214,12 @@ var suites = map[string]uint16{
 	"AES128-SHA":                    tls.TLS_RSA_WITH_AES_128_CBC_SHA,
 	"AES256-SHA":                    tls.TLS_RSA_WITH_AES_256_CBC_SHA,
 	"DES-CBC3-SHA":                  tls.TLS_RSA_WITH_3DES_EDE_CBC_SHA,
+}
+
+// KnowsSuite tells whether a cipher suite is known by that name.
+func KnowsSuite(name string) bool {
+	_, known := suites[name]
+	return known
 }
 
 // suitesOf are the suites of a list; unknown names do not count, and without a
