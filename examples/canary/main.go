@@ -43,12 +43,14 @@ func run() error {
 		return err
 	}
 	// A sink is told each request once, when it has ended. This is what the
-	// promotion goes by: the canary's own answers and not those of everybody.
-	var seen demo.Tally
+	// promotion goes by: the answers of each version, and not those of both.
+	var v1, v2 demo.Tally
 	watch := func(_ context.Context, r access.Record) {
+		seen := &v1
 		if strings.Contains(r.Upstream, "|v2|") {
-			seen.Add(fmt.Sprintf("%dxx", r.Status/100))
+			seen = &v2
 		}
+		seen.Add(fmt.Sprintf("%dxx", r.Status/100))
 	}
 	mesh, err := istio.NewClient(config, istio.ClientConfig{Dial: pods.Dial, Sinks: []access.Sink{watch}})
 	if err != nil {
@@ -76,18 +78,20 @@ func run() error {
 			if err := mesh.Update(config); err != nil {
 				return err
 			}
-			if _, err := demo.Count(400, func() (string, error) {
+			_, err = demo.Count(400, func() (string, error) {
 				_, text, err := demo.Get(client, "http://my-app/")
 				return text, err
-			}); err != nil {
+			})
+			if err != nil {
 				return err
 			}
-			answers := seen.Take()
-			fmt.Printf("%-7s  %3d %%  %7d  %8d\n", release.name, p.share(), answers.Total(), answers["5xx"])
-			if !demo.Plausible(answers.Total(), 400, float64(p.share())/100) {
-				return fmt.Errorf("%d of 400 requests are not %d %%", answers.Total(), p.share())
+			old, fresh := v1.Take(), v2.Take()
+			stable, canary := tally{old.Total(), old["5xx"]}, tally{fresh.Total(), fresh["5xx"]}
+			fmt.Printf("%-7s  %3d %%  %7d  %8d\n", release.name, p.share(), canary.answers, canary.failures)
+			if !demo.Plausible(canary.answers, 400, float64(p.share())/100) {
+				return fmt.Errorf("%d of 400 requests are not %d %%", canary.answers, p.share())
 			}
-			p.observed(answers.Total(), answers["5xx"])
+			p.observed(stable, canary)
 		}
 		fmt.Printf("%-7s  %3d %%  %s\n", release.name, p.share(), p.state)
 		if p.state != release.want {
