@@ -11,7 +11,8 @@ import (
 type scope struct {
 	r      *http.Request
 	header http.Header // of the answer; nil for a request
-	status int
+	status int         // of the answer; zero for a request
+	err    error       // that the answer stands for; nil if a server gave it
 }
 
 // A command computes a part of a value.

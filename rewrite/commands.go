@@ -5,11 +5,8 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"strconv"
 	"strings"
-	"time"
 
-	"github.com/sidecarless/mesh/internal/flow"
 	"github.com/sidecarless/mesh/match"
 )
 
@@ -35,6 +32,16 @@ func commandOf(name, arg string, hasArg, answer bool) (command, error) {
 			name = http.CanonicalHeaderKey(name)
 			return func(s *scope) string { return first(s.header[name]) }
 		})
+	case "QUERY_PARAM":
+		key := match.QueryKey(arg)
+		return func(s *scope) string {
+			v, _ := key(s.r)
+			return v
+		}, nil
+	case "PATH":
+		if c, ok := paths[arg]; ok {
+			return c, nil
+		}
 	}
 	if hasArg {
 		return nil, fmt.Errorf("the command %%%s%% with arguments is not known", name)
@@ -42,13 +49,23 @@ func commandOf(name, arg string, hasArg, answer bool) (command, error) {
 	if c, ok := commands(name); ok {
 		return c, nil
 	}
-	if c, ok := answerCommands(name); ok {
+	if c, ok := recorded[name]; ok {
+		return c, nil
+	}
+	if c, ok := ofAnswers[name]; ok {
 		if !answer {
 			return nil, fmt.Errorf("the command %%%s%% is for headers of answers", name)
 		}
 		return c, nil
 	}
 	return nil, fmt.Errorf("the command %%%s%% is not known", name)
+}
+
+// paths are the arguments of PATH: with the query or without it.
+var paths = map[string]command{
+	"":   func(s *scope) string { v := match.ViewOf(s.r); return v.Target() },
+	"WQ": func(s *scope) string { v := match.ViewOf(s.r); return v.Target() },
+	"NQ": func(s *scope) string { v := match.ViewOf(s.r); return v.Path() },
 }
 
 // headerCommand reads "X?Y": header X or, if that is not there, Y.
@@ -77,23 +94,17 @@ func commands(name string) (command, bool) {
 	switch name {
 	case "PROTOCOL":
 		return protocol, true
-	case "START_TIME":
-		return startTime, true
 	case "HOSTNAME":
 		host, err := os.Hostname()
 		if err != nil {
 			host = "-"
 		}
 		return func(*scope) string { return host }, true
-	case "ROUTE_NAME":
-		return fromFlow(func(f *flow.Flow) string { return f.Route }), true
-	case "UPSTREAM_CLUSTER":
-		return fromFlow(func(f *flow.Flow) string { return f.Upstream }), true
-	case "DOWNSTREAM_REMOTE_ADDRESS":
+	case "DOWNSTREAM_REMOTE_ADDRESS", "DOWNSTREAM_DIRECT_REMOTE_ADDRESS":
 		return remote, true
-	case "DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT":
+	case "DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT", "DOWNSTREAM_DIRECT_REMOTE_ADDRESS_WITHOUT_PORT":
 		return hostOf(remote), true
-	case "DOWNSTREAM_REMOTE_PORT":
+	case "DOWNSTREAM_REMOTE_PORT", "DOWNSTREAM_DIRECT_REMOTE_PORT":
 		return portOf(remote), true
 	case "DOWNSTREAM_LOCAL_ADDRESS":
 		return local, true
@@ -101,6 +112,8 @@ func commands(name string) (command, bool) {
 		return hostOf(local), true
 	case "DOWNSTREAM_LOCAL_PORT":
 		return portOf(local), true
+	case "QUERY_PARAMS":
+		return func(s *scope) string { return s.r.URL.RawQuery }, true
 	case "REQUESTED_SERVER_NAME":
 		return func(s *scope) string {
 			if s.r.TLS == nil {
@@ -112,23 +125,6 @@ func commands(name string) (command, bool) {
 	return nil, false
 }
 
-func answerCommands(name string) (command, bool) {
-	switch name {
-	case "RESPONSE_CODE":
-		return statusOf, true
-	case "UPSTREAM_HOST":
-		return fromFlow(func(f *flow.Flow) string {
-			if last := f.Last(); last != nil {
-				return last.Endpoint()
-			}
-			return ""
-		}), true
-	}
-	return nil, false
-}
-
-func statusOf(s *scope) string { return strconv.Itoa(s.status) }
-
 func protocol(s *scope) string {
 	switch {
 	case s.r.ProtoMajor == 2:
@@ -137,31 +133,6 @@ func protocol(s *scope) string {
 		return "HTTP/1.1"
 	}
 	return s.r.Proto
-}
-
-func startTime(s *scope) string {
-	start := time.Now()
-	if f := record(s.r); f != nil {
-		start = f.Start
-	}
-	return start.UTC().Format("2006-01-02T15:04:05.000Z")
-}
-
-// record is the record of a request, sent or served, or nil.
-func record(r *http.Request) *flow.Flow {
-	if f := flow.Of(r); f != nil {
-		return f
-	}
-	return flow.Served(r)
-}
-
-func fromFlow(read func(*flow.Flow) string) command {
-	return func(s *scope) string {
-		if f := record(s.r); f != nil {
-			return read(f)
-		}
-		return ""
-	}
 }
 
 func remote(s *scope) string { return s.r.RemoteAddr }

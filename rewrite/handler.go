@@ -48,6 +48,6 @@ type answer struct {
 // BeforeHeader implements rw.Hooks.
 func (a *answer) BeforeHeader(status int) int {
 	h := a.Header()
-	a.s.response.apply(h, scope{a.r, h, status})
+	a.s.response.apply(h, scope{a.r, h, status, nil})
 	return status
 }

@@ -157,34 +157,47 @@ func TestCommands(t *testing.T) {
 	require.NoError(t, err)
 	s := &scope{r: r, header: http.Header{"X-R": {"answer"}}, status: 404}
 	for value, want := range map[string]string{
-		"":                            "",
-		"text":                        "text",
-		"100%%":                       "100%",
-		"%%%%":                        "%%",
-		"%REQ(x-a)%":                  "some text",
-		"%REQ(X-A):4%":                "some",
-		"%REQ(X-A):400%":              "some text",
-		"%REQ(x-none)%":               "",
-		"a-%REQ(x-none)%-b":           "a--b",
-		"%REQ(x-none?x-a)%":           "some text",
-		"%REQ(x-a?x-none)%":           "some text",
-		"%REQ(:method)%":              "GET",
-		"%REQ(:path)%":                "/a?q=1",
-		"%REQ(:authority)%":           "reviews:8443",
-		"%REQ(host)%":                 "reviews:8443",
-		"%REQ(:scheme)%":              "https",
-		"%RESP(x-r)%":                 "answer",
-		"%RESP(x-none?x-r):3%":        "ans",
-		"%RESP(:status)%":             "404",
-		"%RESPONSE_CODE%":             "404",
-		"%PROTOCOL%":                  "HTTP/1.1",
-		"%START_TIME%":                "2026-01-02T14:04:05.006Z",
-		"%HOSTNAME%":                  name,
-		"%ROUTE_NAME%":                "rule",
-		"%UPSTREAM_CLUSTER%":          "cluster",
-		"%UPSTREAM_HOST%":             "10.0.0.2:80",
-		"%REQUESTED_SERVER_NAME%":     "reviews.example",
-		"%DOWNSTREAM_REMOTE_ADDRESS%": "[2001:db8::1]:4711",
+		"":                                       "",
+		"text":                                   "text",
+		"100%%":                                  "100%",
+		"%%%%":                                   "%%",
+		"%REQ(x-a)%":                             "some text",
+		"%REQ(X-A):4%":                           "some",
+		"%REQ(X-A):400%":                         "some text",
+		"%REQ(x-none)%":                          "",
+		"a-%REQ(x-none)%-b":                      "a--b",
+		"%REQ(x-none?x-a)%":                      "some text",
+		"%REQ(x-a?x-none)%":                      "some text",
+		"%REQ(:method)%":                         "GET",
+		"%REQ(:path)%":                           "/a?q=1",
+		"%REQ(:authority)%":                      "reviews:8443",
+		"%REQ(host)%":                            "reviews:8443",
+		"%REQ(:scheme)%":                         "https",
+		"%RESP(x-r)%":                            "answer",
+		"%RESP(x-none?x-r):3%":                   "ans",
+		"%RESP(:status)%":                        "404",
+		"%RESPONSE_CODE%":                        "404",
+		"%PROTOCOL%":                             "HTTP/1.1",
+		"%START_TIME%":                           "2026-01-02T14:04:05.006Z",
+		"%HOSTNAME%":                             name,
+		"%ROUTE_NAME%":                           "rule",
+		"%UPSTREAM_CLUSTER%":                     "cluster",
+		"%UPSTREAM_CLUSTER_RAW%":                 "cluster",
+		"%UPSTREAM_HOST%":                        "10.0.0.2:80",
+		"%UPSTREAM_REMOTE_ADDRESS%":              "10.0.0.2:80",
+		"%UPSTREAM_REMOTE_PORT%":                 "80",
+		"%RESPONSE_FLAGS%":                       "-",
+		"%RESPONSE_CODE_DETAILS%":                "via_upstream",
+		"%QUERY_PARAM(q)%":                       "1",
+		"%QUERY_PARAM(none)%":                    "",
+		"%QUERY_PARAMS%":                         "q=1",
+		"%PATH%":                                 "/a?q=1",
+		"%PATH(WQ)%":                             "/a?q=1",
+		"%PATH(NQ)%":                             "/a",
+		"%UPSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%": "10.0.0.2",
+		"%UPSTREAM_REQUEST_ATTEMPT_COUNT%":       "1",
+		"%REQUESTED_SERVER_NAME%":                "reviews.example",
+		"%DOWNSTREAM_REMOTE_ADDRESS%":            "[2001:db8::1]:4711",
 		"%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%": "2001:db8::1",
 		"%DOWNSTREAM_REMOTE_PORT%":                 "4711",
 		"%DOWNSTREAM_LOCAL_ADDRESS%":               "10.0.0.1:8443",
@@ -199,11 +212,28 @@ func TestCommands(t *testing.T) {
 	own := &scope{r: requestFor("/")}
 	for value, want := range map[string]string{
 		"%PROTOCOL%": "HTTP/1.1", "%ROUTE_NAME%": "", "%UPSTREAM_HOST%": "", "%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%": "",
-		"%DOWNSTREAM_LOCAL_PORT%": "", "%REQUESTED_SERVER_NAME%": "",
+		"%DOWNSTREAM_LOCAL_PORT%": "", "%REQUESTED_SERVER_NAME%": "", "%RESPONSE_CODE_DETAILS%": "", "%RESPONSE_FLAGS%": "-",
+		"%UPSTREAM_REQUEST_ATTEMPT_COUNT%": "1",
 	} {
 		template, err := parseTemplate(value, true)
 		require.NoError(t, err, value)
 		require.Equal(t, want, template.eval(own), "%s of a request that a program makes", value)
+	}
+}
+
+func TestCommandsOfARefusal(t *testing.T) {
+	f, r := flow.Ensure(requestFor("/"))
+	f.Upstream = "outbound|80||reviews"
+	f.Tell().Flags = mesh.RetriesExhausted
+	s := &scope{r: r, header: http.Header{}, status: 503, err: &mesh.Error{Flag: mesh.Overflow, Details: "overflow"}}
+	for value, want := range map[string]string{
+		"%RESPONSE_FLAGS%": string(mesh.RetriesExhausted.With(mesh.Overflow)), "%RESPONSE_CODE_DETAILS%": "overflow",
+		"%UPSTREAM_CLUSTER%": "outbound|80||reviews;", "%UPSTREAM_CLUSTER_RAW%": "outbound|80||reviews",
+		"%UPSTREAM_REQUEST_ATTEMPT_COUNT%": "0", "%UPSTREAM_REMOTE_PORT%": "",
+	} {
+		template, err := parseTemplate(value, true)
+		require.NoError(t, err, value)
+		require.Equal(t, want, template.eval(s), value)
 	}
 }
 
@@ -221,6 +251,7 @@ func TestCommandsThatAreProblems(t *testing.T) {
 		"%REQ%":              "the command %REQ()% needs the name of a header",
 		"%REQ(x?)%":          "the command %REQ(x?)% needs the name of a header",
 		"%REQ(a b)%":         "the command %REQ(a b)% needs the name of a header",
+		"%PATH(X)%":          "the command %PATH% with arguments is not known",
 		"%PROTOCOL(x)%":      "the command %PROTOCOL% with arguments is not known",
 		"%START_TIME(%s)%":   "the command %START_TIME% with arguments is not known",
 		"%RESP(x)%":          "the command %RESP% is for headers of answers",

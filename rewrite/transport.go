@@ -37,13 +37,13 @@ func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	if err != nil {
 		return nil, withHeader(err, func(h http.Header, status int) {
-			s.response.apply(h, scope{r, h, status})
+			s.response.apply(h, scope{r, h, status, err})
 		})
 	}
 	if res.Header == nil {
 		res.Header = make(http.Header)
 	}
-	s.response.apply(res.Header, scope{r, res.Header, res.StatusCode})
+	s.response.apply(res.Header, scope{r, res.Header, res.StatusCode, mesh.ErrorOf(res)})
 	return res, nil
 }
 
