@@ -39,12 +39,12 @@ var layers = map[string]func() http.RoundTripper{
 			return stub(r)
 		})
 	},
-	"route":   func() http.RoundTripper { return routed(stub, stub) },
-	"split":   func() http.RoundTripper { return divided(stub, stub) },
-	"fault":   func() http.RoundTripper { return faults().Transport(stub) },
-	"timeout": func() http.RoundTripper { return bound().Transport(stub) },
-	"retry":   func() http.RoundTripper { return made(retry.New(retries())).Transport(stub) },
-	"breaker": func() http.RoundTripper { return made(breaker.New(circuit())).Transport(stub) },
+	"route":    func() http.RoundTripper { return routed(stub, stub) },
+	"split":    func() http.RoundTripper { return divided(stub, stub) },
+	"fault":    func() http.RoundTripper { return faults().Transport(stub) },
+	"timeout":  func() http.RoundTripper { return bound().Transport(stub) },
+	"retry":    func() http.RoundTripper { return made(retry.New(retries())).Transport(stub) },
+	"breaker":  func() http.RoundTripper { return made(breaker.New(circuit())).Transport(stub) },
 	"observed": func() http.RoundTripper { return observed().Transport(stub) },
 	"mirror": func() http.RoundTripper {
 		return made(mirror.New(mirror.Config{To: stub})).Transport(stub)
