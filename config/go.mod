@@ -7,8 +7,8 @@ require (
 	github.com/sidecarless/mesh v0.0.0
 	github.com/sidecarless/mesh/jwt v0.0.0
 	github.com/stretchr/testify v1.12.1
-	go.yaml.in/yaml/v3 v3.0.5
-	google.golang.org/protobuf v1.36.11
+	go.yaml.in/yaml/v3 v3.0.6
+	google.golang.org/protobuf v1.36.12
 	istio.io/api v1.31.1
 )
 

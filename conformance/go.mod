@@ -7,7 +7,7 @@ require (
 	github.com/sidecarless/mesh/config v0.0.0
 	github.com/stretchr/testify v1.12.1
 	go.yaml.in/yaml/v3 v3.0.6
-	google.golang.org/protobuf v1.36.11
+	google.golang.org/protobuf v1.36.12
 	istio.io/api v1.31.1
 )
 

@@ -10,7 +10,7 @@ require (
 	github.com/sidecarless/mesh/jwt v0.0.0
 	github.com/sidecarless/mesh/telemetry v0.0.0
 	github.com/stretchr/testify v1.12.1
-	go.yaml.in/yaml/v3 v3.0.5
+	go.yaml.in/yaml/v3 v3.0.6
 )
 
 require (

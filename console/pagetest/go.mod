@@ -3,8 +3,8 @@ module github.com/sidecarless/mesh/console/pagetest
 go 1.26.0
 
 require (
-	github.com/chromedp/cdproto v0.159.0
-	github.com/chromedp/chromedp v0.22.1
+	github.com/chromedp/cdproto v0.159.2
+	github.com/chromedp/chromedp v0.23.0
 	github.com/sidecarless/mesh v0.0.0-00010101000000-000000000000
 	github.com/stretchr/testify v1.12.1
 )
