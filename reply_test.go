@@ -2,19 +2,18 @@ package mesh_test
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
-	"os"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/sidecarless/mesh"
+	"github.com/sidecarless/mesh/internal/corpus"
 )
 
 // notOurs are causes of replies that no layer of this module has.
@@ -26,23 +25,18 @@ var notOurs = []string{
 
 // TestLocalReplies makes the replies that Envoy made for the same causes.
 func TestLocalReplies(t *testing.T) {
-	data, err := os.ReadFile("conformance/testdata/envoy/local_replies.json")
-	require.NoError(t, err)
-	var file struct {
-		Cases []struct {
-			ID       string
-			Attempts int
-			Body     string
-			Details  string
-			Flags    string
-			Headers  map[string]string
-			Status   int
-			LogCode  int `json:"log_code"`
-		}
+	type reply struct {
+		ID       string
+		Attempts int
+		Body     string
+		Details  string
+		Flags    string
+		Headers  map[string]string
+		Status   int
+		LogCode  int `json:"log_code"`
 	}
-	require.NoError(t, json.Unmarshal(data, &file))
 	played := 0
-	for _, c := range file.Cases {
+	for _, c := range corpus.Cases[reply](t, "envoy/local_replies") {
 		if hasAnyPrefix(c.Details, notOurs) || c.ID == "internal-timeout-alt" {
 			continue
 		}

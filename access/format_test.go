@@ -8,8 +8,6 @@ import (
 	"net"
 	"net/http"
 	"net/url"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -18,22 +16,8 @@ import (
 
 	"github.com/sidecarless/mesh"
 	"github.com/sidecarless/mesh/access"
+	"github.com/sidecarless/mesh/internal/corpus"
 )
-
-// corpus reads a recording of others.
-func corpus(t *testing.T, name string, into any) {
-	t.Helper()
-	file := filepath.Join("..", "..", "shared", "corpus", "telemetry", name)
-	data, err := os.ReadFile(file)
-	if err != nil {
-		if os.Getenv("CI") != "" {
-			t.Fatalf("the recorded lines of an Envoy are needed: %v", err)
-		}
-		t.Logf("not compared with recorded lines: %v", err)
-		return
-	}
-	require.NoError(t, json.Unmarshal(data, into))
-}
 
 // istioJSON is the format of Istio's JSON log.
 const istioJSON = `{
@@ -87,7 +71,7 @@ func TestRecordedJSONLines(t *testing.T) {
 	var recorded struct {
 		Lines []map[string]any `json:"istio_json"`
 	}
-	corpus(t, "access-log-samples.json", &recorded)
+	corpus.SharedJSON(t, "telemetry/access-log-samples.json", &recorded)
 	for _, want := range recorded.Lines {
 		var out bytes.Buffer
 		sink, err := access.Envoy(&out, istioJSON)
@@ -104,7 +88,7 @@ func TestRecordedTextLines(t *testing.T) {
 	var recorded struct {
 		Lines []string `json:"istio_text"`
 	}
-	corpus(t, "access-log-samples.json", &recorded)
+	corpus.SharedJSON(t, "telemetry/access-log-samples.json", &recorded)
 	keys := strings.Fields("start_time method path protocol response_code response_flags response_code_details connection_termination_details " +
 		"upstream_transport_failure_reason bytes_received bytes_sent duration upstream_service_time x_forwarded_for user_agent request_id " +
 		"authority upstream_host upstream_cluster upstream_local_address downstream_local_address downstream_remote_address " +
@@ -143,7 +127,7 @@ func TestRecordedSituations(t *testing.T) {
 			Failure string    `json:"upstream_transport_failure_reason"`
 		}
 	}
-	corpus(t, "access-log-cases.json", &recorded)
+	corpus.SharedJSON(t, "telemetry/access-log-cases.json", &recorded)
 	for _, c := range recorded.Cases {
 		t.Run(c.Case, func(t *testing.T) {
 			want, err := json.Marshal(map[string]any{"c": c.Code, "d": c.Details, "f": c.Flags, "r": nullable(c.Failure)})

@@ -3,21 +3,14 @@ package conformance
 import (
 	"encoding/json"
 	"math"
-	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/sidecarless/mesh/internal/corpus"
 )
-
-// gatewayCorpus holds cases recorded from the Gateway API's own conformance suite.
-// They belong to that project and are not part of this repository.
-const gatewayCorpus = "../../shared/corpus/gateway-api"
-
-// beyondGateways are cases that are not played, each with the reason.
-var beyondGateways = map[string]string{}
 
 // A gatewayCase is one test of the suite.
 type gatewayCase struct {
@@ -87,39 +80,24 @@ type gatewayBase struct {
 	Workloads        []gatewayWorkload
 }
 
-func readJSON(t *testing.T, name string, v any) {
-	data, err := os.ReadFile(filepath.Join(gatewayCorpus, name))
-	require.NoError(t, err)
-	require.NoError(t, json.Unmarshal(data, v), name)
-}
-
+// The cases are recorded from the Gateway API's own conformance suite and belong to
+// that project.
 func TestGatewayAPIConformance(t *testing.T) {
-	files, err := filepath.Glob(filepath.Join(gatewayCorpus, "[A-Z]*.json"))
-	require.NoError(t, err)
+	files := corpus.Shared(t, "gateway-api/[A-Z]*.json")
 	if len(files) == 0 {
-		message := "no cases in " + gatewayCorpus + ": they are not part of this repository"
-		if os.Getenv("CI") != "" {
-			t.Fatal(message)
-		}
-		t.Log(message)
 		return
 	}
 	var base gatewayBase
-	readJSON(t, "_base.json", &base)
+	corpus.SharedJSON(t, "gateway-api/_base.json", &base)
 	pods := startPods(t, base.Workloads)
-	played, probes := 0, 0
+	probes := 0
 	for _, file := range files {
 		var c gatewayCase
-		readJSON(t, filepath.Base(file), &c)
-		if reason := beyondGateways[c.Name]; reason != "" {
-			t.Logf("not played: %s: %s", c.Name, reason)
-			continue
-		}
-		played++
+		corpus.SharedJSON(t, "gateway-api/"+filepath.Base(file), &c)
 		probes += len(c.Requests)
 		t.Run(c.Name, func(t *testing.T) { playGateway(t, &base, pods, &c) })
 	}
-	t.Logf("%d of %d cases played, %d probes", played, len(files), probes)
+	t.Logf("%d cases played, %d probes", len(files), probes)
 }
 
 // playGateway plays a case: its status, then its probes in order.
@@ -205,11 +183,4 @@ func distributed(seen map[string]int, many *gatewayProbe) bool {
 		}
 	}
 	return sum == d.Total
-}
-
-func TestCasesThatAreNotPlayedExist(t *testing.T) {
-	files, _ := filepath.Glob(filepath.Join(gatewayCorpus, "[A-Z]*.json"))
-	for name := range beyondGateways {
-		require.True(t, len(files) == 0 || slices.Contains(files, filepath.Join(gatewayCorpus, name+".json")), name)
-	}
 }

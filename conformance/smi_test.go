@@ -5,24 +5,14 @@ import (
 	"errors"
 	"net/http"
 	"net/http/httptest"
-	"os"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/sidecarless/mesh/config/smi"
+	"github.com/sidecarless/mesh/internal/corpus"
 )
-
-// smiCases reads a file of the SMI corpus.
-func smiCases[T any](t *testing.T, name string) []T {
-	data, err := os.ReadFile("testdata/smi/" + name)
-	require.NoError(t, err)
-	var file struct{ Cases []T }
-	require.NoError(t, json.Unmarshal(data, &file))
-	require.NotEmpty(t, file.Cases)
-	return file.Cases
-}
 
 func codeOf(err error) smi.Code {
 	var first *smi.Error
@@ -37,10 +27,10 @@ func TestSMIQuantities(t *testing.T) {
 		Milli int64
 		Err   smi.Code
 	}
-	for _, c := range smiCases[struct {
+	for _, c := range corpus.Cases[struct {
 		In               string
 		Tolerant, Strict answer
-	}](t, "quantity.json") {
+	}](t, "smi/quantity") {
 		milli, err := smi.ParseQuantity(c.In)
 		require.Equal(t, c.Tolerant, answer{milli, codeOf(err)}, "%q", c.In)
 		milli, err = smi.Options{Strict: true}.ParseQuantity(c.In)
@@ -69,10 +59,10 @@ func TestSMITrafficSplits(t *testing.T) {
 		}
 		return a
 	}
-	for _, c := range smiCases[struct {
+	for _, c := range corpus.Cases[struct {
 		Name, YAML       string
 		Tolerant, Strict answer
-	}](t, "trafficsplit.json") {
+	}](t, "smi/trafficsplit") {
 		t.Run(c.Name, func(t *testing.T) {
 			require.Equal(t, c.Tolerant, played(smi.Options{}, c.YAML))
 			require.Equal(t, c.Strict, played(smi.Options{Strict: true}, c.YAML), "strict")
@@ -81,14 +71,14 @@ func TestSMITrafficSplits(t *testing.T) {
 }
 
 func TestSMIRouteGroups(t *testing.T) {
-	for _, c := range smiCases[struct {
+	for _, c := range corpus.Cases[struct {
 		Name, YAML string
 		Probes     []struct {
 			Method, Path string
 			Headers      map[string]oneOrMany
 			Match        bool
 		}
-	}](t, "httproutegroup.json") {
+	}](t, "smi/httproutegroup") {
 		t.Run(c.Name, func(t *testing.T) {
 			config, err := smi.Parse("group.yaml", strings.NewReader(c.YAML))
 			require.NoError(t, err)

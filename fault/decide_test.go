@@ -1,11 +1,9 @@
 package fault
 
 import (
-	"encoding/json"
 	"math"
 	"math/rand/v2"
 	"net/http"
-	"os"
 	"strings"
 	"testing"
 	"time"
@@ -13,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/sidecarless/mesh"
+	"github.com/sidecarless/mesh/internal/corpus"
 	"github.com/sidecarless/mesh/match"
 )
 
@@ -29,25 +28,14 @@ func get(t testing.TB) *http.Request {
 	return r
 }
 
-// recorded reads vectors measured on Envoy.
-func recorded[T any](t *testing.T, name string) []T {
-	t.Helper()
-	data, err := os.ReadFile("../conformance/testdata/envoy/" + name)
-	require.NoError(t, err)
-	var file struct{ Cases []T }
-	require.NoError(t, json.Unmarshal(data, &file))
-	require.NotEmpty(t, file.Cases)
-	return file.Cases
-}
-
 func TestSharesAreThoseOfEnvoy(t *testing.T) {
 	units := map[string]mesh.Fraction{"HUNDRED": 10_000, "TEN_THOUSAND": 100, "MILLION": 1}
-	for _, c := range recorded[struct {
+	for _, c := range corpus.Cases[struct {
 		ID                           string
 		Numerator, Aborted, Requests int
 		Denominator                  string
 		Counts                       map[string]int
-	}](t, "fault_percentage.json") {
+	}](t, "envoy/fault_percentage") {
 		t.Run(c.ID, func(t *testing.T) {
 			config := Config{Abort: Abort{Status: 503}}
 			if c.Counts != nil {
@@ -140,13 +128,13 @@ func TestCallersMayAskAsEnvoyLetsThem(t *testing.T) {
 		"max0":       {MaxActive: -1, Abort: Abort{Share: mesh.Always, Status: 503}},
 		"zero-delay": {},
 	}
-	for _, c := range recorded[struct {
+	for _, c := range corpus.Cases[struct {
 		ID, Route, Flags string
 		Headers          [][2]string
 		MsOver           int `json:"ms_over"`
 		Requests         int
 		Statuses         map[int]int
-	}](t, "fault_control.json") {
+	}](t, "envoy/fault_control") {
 		config, ok := routes[c.Route]
 		if !ok {
 			continue // a condition on the caller's node, or a rate: see TestADripHasTheRateOfEnvoys

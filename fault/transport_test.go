@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/sidecarless/mesh"
+	"github.com/sidecarless/mesh/internal/corpus"
 	"github.com/sidecarless/mesh/internal/flow"
 	"github.com/sidecarless/mesh/meshtest"
 )
@@ -172,11 +173,11 @@ func TestFaultsAreBoundedUntilTheirAnswersEnd(t *testing.T) {
 }
 
 func TestADripHasTheRateOfEnvoys(t *testing.T) {
-	for _, c := range recorded[struct {
+	for _, c := range corpus.Cases[struct {
 		ID     string
 		Bytes  int `json:"body_bytes"`
 		MsOver int `json:"ms_over"`
-	}](t, "fault_control.json") {
+	}](t, "envoy/fault_control") {
 		if c.Bytes == 0 {
 			continue
 		}

@@ -1,16 +1,15 @@
 package limit_test
 
 import (
-	"encoding/json"
 	"net/http"
 	"net/http/httptest"
-	"os"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/sidecarless/mesh/internal/corpus"
 	"github.com/sidecarless/mesh/limit"
 )
 
@@ -42,12 +41,7 @@ func (r recording) config(t *testing.T) limit.Config {
 }
 
 func TestBurstsAndPausesAreAnsweredAsByEnvoy(t *testing.T) {
-	file, err := os.ReadFile("../conformance/testdata/envoy/local_rate_limit.json")
-	require.NoError(t, err)
-	var recorded struct{ Cases []recording }
-	require.NoError(t, json.Unmarshal(file, &recorded))
-	require.NotEmpty(t, recorded.Cases)
-	for _, c := range recorded.Cases {
+	for _, c := range corpus.Cases[recording](t, "envoy/local_rate_limit") {
 		t.Run(c.ID, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				h := must(t, c.config(t)).Handler(http.NotFoundHandler())

@@ -4,25 +4,14 @@ import (
 	"bufio"
 	"encoding/json"
 	"net/http"
-	"os"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/sidecarless/mesh/internal/corpus"
 	"github.com/sidecarless/mesh/match"
 )
-
-// readVectors reads what was measured on Envoy.
-func readVectors[T any](t *testing.T, name string) []T {
-	t.Helper()
-	data, err := os.ReadFile("../conformance/testdata/envoy/" + name + ".json")
-	require.NoError(t, err)
-	var file struct{ Cases []T }
-	require.NoError(t, json.Unmarshal(data, &file))
-	require.NotEmpty(t, file.Cases)
-	return file.Cases
-}
 
 // envoyString is Envoy's StringMatcher.
 type envoyString struct {
@@ -130,7 +119,7 @@ func TestHeadersAreMatchedAsByEnvoy(t *testing.T) {
 		Values  []string
 	}
 	ranges := 0
-	for _, c := range readVectors[vector](t, "header_match") {
+	for _, c := range corpus.Cases[vector](t, "envoy/header_match") {
 		if c.Matcher.Range != nil {
 			ranges++ // a range of numbers: neither Istio nor the Gateway API can ask for one
 			continue
@@ -152,7 +141,7 @@ func TestQueriesAreMatchedAsByEnvoy(t *testing.T) {
 		Matcher  envoyField
 		Path     string
 	}
-	for _, c := range readVectors[vector](t, "query_match") {
+	for _, c := range corpus.Cases[vector](t, "envoy/query_match") {
 		if c.Rejected {
 			_, ok := match.NormalizePath(c.Path, match.PathNone)
 			require.False(t, ok, c.Path)
@@ -188,7 +177,7 @@ func TestPathsAreMatchedAsByEnvoy(t *testing.T) {
 		Path string
 	}
 	within := 0
-	for _, c := range readVectors[vector](t, "path_match") {
+	for _, c := range corpus.Cases[vector](t, "envoy/path_match") {
 		m := c.Matcher
 		var v match.Value
 		switch {
@@ -241,7 +230,7 @@ func TestPathsAreNormalizedAsByEnvoy(t *testing.T) {
 		"forward-escaped":      match.PathDecodeAndMergeSlashes,
 		"forward-escaped-only": match.DecodeSlashes,
 	}
-	for _, c := range readVectors[map[string]any](t, "path_normalization") {
+	for _, c := range corpus.Cases[map[string]any](t, "envoy/path_normalization") {
 		path := c["path"].(string)
 		for name, do := range options {
 			got, ok := match.NormalizePath(path, do)

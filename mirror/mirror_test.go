@@ -3,14 +3,12 @@ package mirror
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"io"
 	"math"
 	"math/rand/v2"
 	"net/http"
 	"net/netip"
-	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -20,6 +18,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/sidecarless/mesh"
+	"github.com/sidecarless/mesh/internal/corpus"
 	"github.com/sidecarless/mesh/internal/flow"
 	"github.com/sidecarless/mesh/meshtest"
 )
@@ -112,19 +111,13 @@ func arrivals(u *meshtest.Upstream, port int) (all []arrival) {
 }
 
 func TestCopiesAreThoseOfEnvoy(t *testing.T) {
-	data, err := os.ReadFile("../conformance/testdata/envoy/mirror.json")
-	require.NoError(t, err)
-	var file struct {
-		Cases []struct {
-			ID, Host, Path   string
-			Requests, Status int
-			Arrived          []arrival
-			ByPort           map[int]int `json:"arrived_by_port"`
-		}
+	type copying struct {
+		ID, Host, Path   string
+		Requests, Status int
+		Arrived          []arrival
+		ByPort           map[int]int `json:"arrived_by_port"`
 	}
-	require.NoError(t, json.Unmarshal(data, &file))
-	require.NotEmpty(t, file.Cases)
-	for _, c := range file.Cases {
+	for _, c := range corpus.Cases[copying](t, "envoy/mirror") {
 		t.Run(c.ID, func(t *testing.T) {
 			config := Config{Share: mesh.Always, MaxCopies: 1000, Shadow: c.ID != "nosuffix", From: netip.MustParseAddr("192.0.2.1")}
 			if c.ID == "half" {

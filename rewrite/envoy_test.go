@@ -1,17 +1,16 @@
 package rewrite
 
 import (
-	"encoding/json"
 	"io"
 	"net/http"
 	"net/http/httptest"
-	"os"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/sidecarless/mesh"
+	"github.com/sidecarless/mesh/internal/corpus"
 	"github.com/sidecarless/mesh/internal/leak"
 	"github.com/sidecarless/mesh/match"
 )
@@ -132,12 +131,8 @@ func (c envoyCase) config(t *testing.T) (Config, bool) {
 // if these are fewer than least.
 func replay(t *testing.T, name string, least int, f func(*testing.T, envoyCase) bool) {
 	t.Helper()
-	raw, err := os.ReadFile("../conformance/testdata/envoy/" + name + ".json")
-	require.NoError(t, err)
-	var file struct{ Cases []envoyCase }
-	require.NoError(t, json.Unmarshal(raw, &file))
 	played := 0
-	for _, c := range file.Cases {
+	for _, c := range corpus.Cases[envoyCase](t, "envoy/"+name) {
 		t.Run(c.ID, func(t *testing.T) {
 			if f(t, c) {
 				played++

@@ -2,11 +2,9 @@ package outlier_test
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"math"
-	"os"
 	"strconv"
 	"syscall"
 	"testing"
@@ -17,19 +15,9 @@ import (
 
 	"github.com/sidecarless/mesh"
 	"github.com/sidecarless/mesh/breaker/outlier"
+	"github.com/sidecarless/mesh/internal/corpus"
 	"github.com/sidecarless/mesh/lb"
 )
-
-// vectors reads the cases of a file that was measured on Envoy.
-func vectors[T any](t *testing.T, name string) []T {
-	t.Helper()
-	text, err := os.ReadFile("../../conformance/testdata/envoy/" + name + ".json")
-	require.NoError(t, err)
-	var file struct{ Cases []T }
-	require.NoError(t, json.Unmarshal(text, &file))
-	require.NotEmpty(t, file.Cases)
-	return file.Cases
-}
 
 // watch makes a balancer of n hosts under a detector.
 func watch(t *testing.T, n int, c outlier.Config) (*outlier.Detector, *lb.Balancer, []*lb.Host) {
@@ -164,7 +152,7 @@ func TestFailuresInARowEjectWhenEnvoyDoes(t *testing.T) {
 		After    *int `json:"ejected_after"`
 		Stats    map[string]uint64
 	}
-	for _, v := range vectors[vector](t, "outlier_consecutive") {
+	for _, v := range corpus.Cases[vector](t, "envoy/outlier_consecutive") {
 		t.Run(v.ID, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				c := v.Config.config(t)
@@ -197,7 +185,7 @@ func TestNoMoreHostsAreEjectedThanAllowed(t *testing.T) {
 		Hosts   int
 		Percent int `json:"max_ejection_percent"`
 	}
-	for _, v := range vectors[vector](t, "outlier_max_ejection") {
+	for _, v := range corpus.Cases[vector](t, "envoy/outlier_max_ejection") {
 		share := mesh.Percent(float64(v.Percent))
 		if v.Percent == 0 {
 			share = 1 // zero is the default here; a millionth of these hosts is none as well
@@ -225,7 +213,7 @@ func TestRatesEjectWhomEnvoyEjects(t *testing.T) {
 		Fail     []float64 `json:"fail_percent"`
 		Requests int       `json:"requests_per_host"`
 	}
-	for _, v := range vectors[vector](t, "outlier_rates") {
+	for _, v := range corpus.Cases[vector](t, "envoy/outlier_rates") {
 		if v.ID == "fp-0-threshold" {
 			continue // Envoy's threshold of zero ejects hosts that never fail; here zero is off
 		}
@@ -263,7 +251,7 @@ func TestHostsReturnWhenEnvoyBringsThemBack(t *testing.T) {
 		Rests  []float64 `json:"rest_before_s"`
 	}
 	seconds := func(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }
-	for _, v := range vectors[vector](t, "outlier_time") {
+	for _, v := range corpus.Cases[vector](t, "envoy/outlier_time") {
 		t.Run(v.ID, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				c := v.Config.config(t)

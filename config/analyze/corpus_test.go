@@ -1,7 +1,6 @@
 package analyze
 
 import (
-	"encoding/json"
 	"os"
 	"path/filepath"
 	"slices"
@@ -9,10 +8,9 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
-)
 
-// corpus holds cases of Istio's own analyzers, from Istio's repository.
-const corpus = "../../../shared/corpus/istio/analyze"
+	"github.com/sidecarless/mesh/internal/corpus"
+)
 
 // codes are what each analyzer of Istio's says; a case runs one analyzer, and
 // we run all.
@@ -56,15 +54,6 @@ func kindOf(code, resource, what string) string {
 }
 
 func TestMessagesAreThoseOfIstio(t *testing.T) {
-	data, err := os.ReadFile(filepath.Join(corpus, "cases.json"))
-	if err != nil {
-		message := "no cases under " + corpus + ": they are not part of this repository"
-		if os.Getenv("CI") != "" {
-			t.Fatal(message)
-		}
-		t.Log(message)
-		return
-	}
 	var all struct {
 		Cases []struct {
 			Name, Analyzer, MeshConfig string
@@ -75,15 +64,18 @@ func TestMessagesAreThoseOfIstio(t *testing.T) {
 			}
 		}
 	}
-	require.NoError(t, json.Unmarshal(data, &all))
+	const folder = "istio/analyze/"
+	if !corpus.SharedJSON(t, folder+"cases.json", &all) {
+		return
+	}
 	for _, tc := range all.Cases {
 		t.Run(tc.Analyzer+"/"+tc.Name, func(t *testing.T) {
 			paths := make([]string, 0, len(tc.Inputs)+1)
 			for _, input := range tc.Inputs {
-				paths = append(paths, filepath.Join(corpus, input))
+				paths = append(paths, corpus.Shared(t, folder+input)...)
 			}
 			if tc.MeshConfig != "" {
-				settings, err := os.ReadFile(filepath.Join(corpus, tc.MeshConfig))
+				settings, err := os.ReadFile(corpus.Shared(t, folder+tc.MeshConfig)[0])
 				require.NoError(t, err)
 				file := filepath.Join(t.TempDir(), "mesh.yaml")
 				require.NoError(t, os.WriteFile(file, append([]byte("apiVersion: mesh.istio.io/v1alpha1\nkind: MeshConfig\n"), settings...), 0o600))

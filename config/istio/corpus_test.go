@@ -3,29 +3,13 @@ package istio
 import (
 	"encoding/json"
 	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/sidecarless/mesh/internal/corpus"
 )
-
-// sharedCorpus holds cases from other projects' repositories.
-const sharedCorpus = "../../../shared/corpus/istio"
-
-// needCorpus is the path of a file that must be there when CI is set.
-func needCorpus(t *testing.T, pattern string) []string {
-	files, err := filepath.Glob(filepath.Join(sharedCorpus, pattern))
-	require.NoError(t, err)
-	if len(files) == 0 {
-		message := "no " + pattern + " under " + sharedCorpus + ": these cases are not part of this repository"
-		if os.Getenv("CI") != "" {
-			t.Fatal(message)
-		}
-		t.Log(message)
-	}
-	return files
-}
 
 // A verdict is what Istio's own check and the schema of the kind said.
 type verdict struct {
@@ -58,17 +42,17 @@ func (v verdict) document(t *testing.T, kind string) string {
 }
 
 func TestVerdictsAreThoseOfIstio(t *testing.T) {
-	for _, file := range needCorpus(t, "validation/*.json") {
+	for _, file := range corpus.Shared(t, "istio/validation/*.json") {
 		data, err := os.ReadFile(file)
 		require.NoError(t, err)
-		var corpus struct {
+		var all struct {
 			Kind  string
 			Cases []verdict
 		}
-		require.NoError(t, json.Unmarshal(data, &corpus))
-		for _, v := range corpus.Cases {
-			t.Run(corpus.Kind+"/"+v.Name, func(t *testing.T) {
-				doc := v.document(t, corpus.Kind)
+		require.NoError(t, json.Unmarshal(data, &all))
+		for _, v := range all.Cases {
+			t.Run(all.Kind+"/"+v.Name, func(t *testing.T) {
+				doc := v.document(t, all.Kind)
 				c, err := Parse("case.yaml", strings.NewReader(doc))
 				refused, warned := false, false
 				var said []string

@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/sidecarless/mesh/internal/corpus"
 )
 
 // A splitCase is a manifest with what both readings make of it.
@@ -48,7 +50,7 @@ func splitAnswerOf(c *Config, err error) splitAnswer {
 }
 
 func TestSplitsAreReadAsRecorded(t *testing.T) {
-	for _, c := range corpus[splitCase](t, "trafficsplit.json") {
+	for _, c := range corpus.Cases[splitCase](t, "smi/trafficsplit") {
 		t.Run(c.Name, func(t *testing.T) {
 			require.Equal(t, c.Tolerant, splitAnswerOf(Parse("split.yaml", strings.NewReader(c.YAML))))
 			require.Equal(t, c.Strict, splitAnswerOf(Options{Strict: true}.Parse("split.yaml", strings.NewReader(c.YAML))), "strict")
@@ -79,7 +81,7 @@ func (v *values) UnmarshalJSON(b []byte) error {
 }
 
 func TestGroupsTakeTheRequestsRecorded(t *testing.T) {
-	for _, c := range corpus[groupCase](t, "httproutegroup.json") {
+	for _, c := range corpus.Cases[groupCase](t, "smi/httproutegroup") {
 		t.Run(c.Name, func(t *testing.T) {
 			config, err := Parse("group.yaml", strings.NewReader(c.YAML))
 			require.NoError(t, err)

@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/sidecarless/mesh"
+	"github.com/sidecarless/mesh/internal/corpus"
 )
 
 const canary = `apiVersion: split.smi-spec.io/v1alpha4
@@ -119,7 +120,7 @@ func TestAnExpressionCannotBreakOutOfItsAnchor(t *testing.T) {
 
 func FuzzParse(f *testing.F) {
 	f.Add(canary)
-	for _, c := range corpus[splitCase](f, "trafficsplit.json") {
+	for _, c := range corpus.Cases[splitCase](f, "smi/trafficsplit") {
 		f.Add(c.YAML)
 	}
 	f.Fuzz(func(t *testing.T, doc string) {

@@ -3,25 +3,15 @@ package smi
 import (
 	"encoding/json"
 	"math/big"
-	"os"
 	"regexp"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/sidecarless/mesh/internal/corpus"
 	"github.com/sidecarless/mesh/internal/costtest"
 )
-
-// corpus reads a file of recorded cases.
-func corpus[T any](t testing.TB, name string) []T {
-	data, err := os.ReadFile("../../conformance/testdata/smi/" + name)
-	require.NoError(t, err)
-	var file struct{ Cases []T }
-	require.NoError(t, json.Unmarshal(data, &file))
-	require.NotEmpty(t, file.Cases)
-	return file.Cases
-}
 
 // A quantityCase has what Kubernetes makes of a text and what we are to make of it.
 type quantityCase struct {
@@ -47,7 +37,7 @@ func answerOf(milli int64, err error) quantityAnswer {
 }
 
 func TestQuantitiesAreReadAsRecorded(t *testing.T) {
-	for _, c := range corpus[quantityCase](t, "quantity.json") {
+	for _, c := range corpus.Cases[quantityCase](t, "smi/quantity") {
 		require.Equal(t, c.Tolerant, answerOf(ParseQuantity(c.In)), "%q", c.In)
 		require.Equal(t, c.Strict, answerOf(Options{Strict: true}.ParseQuantity(c.In)), "strict: %q", c.In)
 	}
@@ -55,7 +45,7 @@ func TestQuantitiesAreReadAsRecorded(t *testing.T) {
 
 func TestWhatIsAcceptedIsWhatKubernetesMakesOfIt(t *testing.T) {
 	compared := 0
-	for _, c := range corpus[quantityCase](t, "quantity.json") {
+	for _, c := range corpus.Cases[quantityCase](t, "smi/quantity") {
 		milli, err := Options{Strict: true}.ParseQuantity(c.In)
 		if err == nil && c.K8s.OK != nil && *c.K8s.OK && c.K8s.Note == "" {
 			want, err := c.K8s.Milli.Int64()
@@ -119,7 +109,7 @@ func model(s string, strict bool) (milli int64, ok bool) {
 }
 
 func FuzzQuantity(f *testing.F) {
-	for _, c := range corpus[quantityCase](f, "quantity.json") {
+	for _, c := range corpus.Cases[quantityCase](f, "smi/quantity") {
 		f.Add(c.In)
 	}
 	f.Add("0.0000000000000000000000000000000000000000000000000000000001Ei")

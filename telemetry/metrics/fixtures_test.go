@@ -4,10 +4,8 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
-	"encoding/json"
 	"net/http"
 	"net/url"
-	"os"
 	"strings"
 	"testing"
 
@@ -15,28 +13,13 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/sidecarless/mesh/access"
+	"github.com/sidecarless/mesh/internal/corpus"
 	"github.com/sidecarless/mesh/internal/peer"
 	"github.com/sidecarless/mesh/lb"
 	"github.com/sidecarless/mesh/telemetry"
 	"github.com/sidecarless/mesh/telemetry/metrics"
 	"github.com/sidecarless/mesh/upstream"
 )
-
-// shared is the folder of recorded data that comes from others.
-const shared = "../../../shared/corpus/"
-
-// read reads a file of recorded data. Without one the test ends, and fails in CI.
-func read(t testing.TB, name string, into any) bool {
-	t.Helper()
-	text, err := os.ReadFile(shared + name)
-	if err != nil {
-		require.Empty(t, os.Getenv("CI"), "the recorded data is needed: %v", err)
-		t.Logf("NOT TESTED, there is no recorded data: %v", err)
-		return false
-	}
-	require.NoError(t, json.Unmarshal(text, into))
-	return true
-}
 
 // The two workloads of Istio's tests.
 var (
@@ -119,7 +102,7 @@ func TestLabelsAreIstios(t *testing.T) {
 		Fixture, Metric string
 		Labels          map[string]string
 	}
-	if !read(t, "telemetry/istio-metric-fixtures.json", &recorded) {
+	if !corpus.SharedJSON(t, "telemetry/istio-metric-fixtures.json", &recorded) {
 		return
 	}
 	played := 0
@@ -197,7 +180,7 @@ func TestTheOrderOfLabelsIsIstios(t *testing.T) {
 		Fixture string
 		Order   []string `json:"label_order"`
 	}
-	if !read(t, "telemetry/istio-metric-fixtures.json", &recorded) {
+	if !corpus.SharedJSON(t, "telemetry/istio-metric-fixtures.json", &recorded) {
 		return
 	}
 	for _, f := range recorded {

@@ -12,6 +12,7 @@ import (
 	"github.com/sidecarless/mesh"
 	"github.com/sidecarless/mesh/breaker"
 	"github.com/sidecarless/mesh/breaker/outlier"
+	"github.com/sidecarless/mesh/internal/corpus"
 	"github.com/sidecarless/mesh/lb"
 	"github.com/sidecarless/mesh/telemetry/metrics"
 	"github.com/sidecarless/mesh/upstream"
@@ -71,7 +72,7 @@ func TestClustersAreToldAsEnvoyDoes(t *testing.T) {
 			Labels     []string
 		}
 	}
-	if !read(t, "telemetry/envoy-prometheus-stats.json", &recorded) {
+	if !corpus.SharedJSON(t, "telemetry/envoy-prometheus-stats.json", &recorded) {
 		return
 	}
 	type form struct {

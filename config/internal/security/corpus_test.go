@@ -7,7 +7,6 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
-	"os"
 	"strings"
 	"testing"
 
@@ -17,23 +16,9 @@ import (
 	"github.com/sidecarless/mesh/authz"
 	"github.com/sidecarless/mesh/config/internal/plan"
 	"github.com/sidecarless/mesh/config/internal/security"
+	"github.com/sidecarless/mesh/internal/corpus"
 	"github.com/sidecarless/mesh/internal/peer"
 )
-
-// corpus reads a recording of Istio's. Those of others are not part of this
-// repository.
-func corpus(t *testing.T, name string, into any) {
-	t.Helper()
-	content, err := os.ReadFile("../../../../shared/corpus/istio/authz/" + name)
-	if err != nil {
-		if os.Getenv("CI") != "" {
-			t.Fatalf("the corpus must be there in CI: %v", err)
-		}
-		t.Logf("not played: %v", err)
-		return
-	}
-	require.NoError(t, json.Unmarshal(content, into))
-}
 
 // What Envoy answered, configured by Istio's translation of the same policies.
 func TestPoliciesDecideAsRecorded(t *testing.T) {
@@ -58,7 +43,7 @@ func TestPoliciesDecideAsRecorded(t *testing.T) {
 			}
 		}
 	}
-	corpus(t, "behaviour.json", &recorded)
+	corpus.SharedJSON(t, "istio/authz/behaviour.json", &recorded)
 	for _, c := range recorded.Cases {
 		t.Run(c.Name, func(t *testing.T) {
 			documents := ""
@@ -125,7 +110,7 @@ func TestIstiosOwnPoliciesAreUnderstood(t *testing.T) {
 			Documents []json.RawMessage
 		}
 	}
-	corpus(t, "inputs.json", &inputs)
+	corpus.SharedJSON(t, "istio/authz/inputs.json", &inputs)
 	yes := func(*http.Request) (authz.Answer, error) { return authz.Answer{Allowed: true}, nil }
 	for _, c := range inputs.Cases {
 		t.Run(c.Name, func(t *testing.T) {
