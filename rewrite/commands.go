@@ -61,11 +61,23 @@ func commandOf(name, arg string, hasArg, answer bool) (command, error) {
 	return nil, fmt.Errorf("the command %%%s%% is not known", name)
 }
 
-// paths are the arguments of PATH: with the query or without it.
+// paths are the arguments of PATH, the path as it was before rewrites: with the query
+// or without it.
 var paths = map[string]command{
-	"":   func(s *scope) string { v := match.ViewOf(s.r); return v.Target() },
-	"WQ": func(s *scope) string { v := match.ViewOf(s.r); return v.Target() },
-	"NQ": func(s *scope) string { v := match.ViewOf(s.r); return v.Path() },
+	"":   target,
+	"WQ": target,
+	"NQ": func(s *scope) string {
+		path, _, _ := strings.Cut(target(s), "?")
+		return path
+	},
+}
+
+func target(s *scope) string {
+	if before := first(s.r.Header[originalPath]); before != "" {
+		return before
+	}
+	v := match.ViewOf(s.r)
+	return v.Target()
 }
 
 // headerCommand reads "X?Y": header X or, if that is not there, Y.

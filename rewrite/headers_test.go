@@ -222,14 +222,15 @@ func TestCommands(t *testing.T) {
 }
 
 func TestCommandsOfARefusal(t *testing.T) {
-	f, r := flow.Ensure(requestFor("/"))
+	f, r := flow.Ensure(requestFor("/new"))
+	r.Header = http.Header{"X-Envoy-Original-Path": {"/old?q"}}
 	f.Upstream = "outbound|80||reviews"
 	f.Tell().Flags = mesh.RetriesExhausted
 	s := &scope{r: r, header: http.Header{}, status: 503, err: &mesh.Error{Flag: mesh.Overflow, Details: "overflow"}}
 	for value, want := range map[string]string{
 		"%RESPONSE_FLAGS%": string(mesh.RetriesExhausted.With(mesh.Overflow)), "%RESPONSE_CODE_DETAILS%": "overflow",
 		"%UPSTREAM_CLUSTER%": "outbound|80||reviews;", "%UPSTREAM_CLUSTER_RAW%": "outbound|80||reviews",
-		"%UPSTREAM_REQUEST_ATTEMPT_COUNT%": "0", "%UPSTREAM_REMOTE_PORT%": "",
+		"%UPSTREAM_REQUEST_ATTEMPT_COUNT%": "0", "%UPSTREAM_REMOTE_PORT%": "", "%PATH%": "/old?q", "%PATH(NQ)%": "/old",
 	} {
 		template, err := parseTemplate(value, true)
 		require.NoError(t, err, value)

@@ -172,6 +172,9 @@ func (u *update) branch(rule *plan.Rule, d *plan.Destination, copies []layer) (h
 	if onAnswer != nil {
 		layers = append(layers, onAnswer, mesh.ErrorsAsResponses)
 	}
+	if onRequest != nil { // which may write the name
+		layers = append(layers, named(d.Cluster.String()).layer)
+	}
 	layers = append(slices.Concat(layers, onRequest, copies), policy.Transport)
 	if u.mesh.options.ProxyHeaders {
 		layers = append(layers, timeout.Announce)
