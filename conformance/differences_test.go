@@ -104,7 +104,7 @@ func unknownHostsAreRefusedUnlessSentOn(t *testing.T) {
 
 func headersAreLeftAlone(t *testing.T) {
 	for _, proxy := range []bool{false, true} {
-		s, err := startServers([]Server{{Name: "svc", Address: "127.0.1.1:80"}})
+		s, err := startServers([]server{{Name: "svc", Address: "127.0.1.1:80"}})
 		require.NoError(t, err)
 		config, err := istio.Parse("mesh.yaml", strings.NewReader(oneService))
 		require.NoError(t, err)

@@ -111,7 +111,7 @@ func (n *podNetwork) serve(p *pod, w http.ResponseWriter, r *http.Request) {
 			w.Header().Add(strings.TrimSpace(name), strings.TrimSpace(value))
 		}
 	}
-	if delay, err := time.ParseDuration(r.URL.Query().Get("delay")); err == nil && !pause(r.Context(), Duration(delay)) {
+	if delay, err := time.ParseDuration(r.URL.Query().Get("delay")); err == nil && !pause(r.Context(), duration(delay)) {
 		return
 	}
 	if strings.HasPrefix(r.URL.Path, "/retry/") && n.fails(w, r) {
@@ -136,7 +136,7 @@ func (n *podNetwork) fails(w http.ResponseWriter, r *http.Request) bool {
 	if done {
 		return false
 	}
-	if delay, err := time.ParseDuration(q.Get("delayRetry")); err == nil && !pause(r.Context(), Duration(delay)) {
+	if delay, err := time.ParseDuration(q.Get("delayRetry")); err == nil && !pause(r.Context(), duration(delay)) {
 		return true
 	}
 	if status, err := strconv.Atoi(q.Get("responseCode")); err == nil {

@@ -13,15 +13,15 @@ import (
 
 // A judge compares what came of a case with what was recorded.
 type judge struct {
-	c       *Case
+	c       *recording
 	chancy  bool // the resources have shares that may happen not to be drawn
 	step    string
 	strict  bool // answers of the step must be equal, not only as often
 	against []string
 }
 
-// Judge is what is otherwise than recorded, a line each.
-func (c *Case) Judge(outcomes map[int][]*Outcome) []string {
+// judge is what is otherwise than recorded, a line each.
+func (c *recording) judge(outcomes map[int][]*outcome) []string {
 	j := &judge{c: c}
 	for _, m := range percentages.FindAllStringSubmatch(c.Config, -1) {
 		if v, err := strconv.ParseFloat(m[1], 64); err == nil && v > 0 && v < 100 {
@@ -83,7 +83,7 @@ func varied(want any) bool {
 }
 
 // one judges a single request.
-func (j *judge) one(want map[string]any, o *Outcome) {
+func (j *judge) one(want map[string]any, o *outcome) {
 	if want["error"] != nil || o.Err != nil {
 		if (want["error"] != nil) != (o.Err != nil) {
 			j.say("error", want["error"], o.Err)
@@ -153,7 +153,7 @@ func (j *judge) attempts(want any, got []any, anyServer bool) {
 	}
 }
 
-func (j *judge) arrival(what string, want map[string]any, a *Arrival, anyServer bool) {
+func (j *judge) arrival(what string, want map[string]any, a *arrival, anyServer bool) {
 	if !anyServer {
 		j.equal(what+".server", want["server"], a.Server)
 	}
@@ -228,7 +228,7 @@ func sameButValue(want, got any) bool {
 }
 
 // log compares flags, details, cluster and attempts with the access record.
-func (j *judge) log(want any, o *Outcome) {
+func (j *judge) log(want any, o *outcome) {
 	w, _ := want.(map[string]any)
 	if w == nil || w["details"] == nil || w["details"] == "" {
 		return // Envoy did not log it either
@@ -250,7 +250,7 @@ func (j *judge) log(want any, o *Outcome) {
 }
 
 // keys judges which server each key went to.
-func (j *judge) keys(want map[string]any, outcomes []*Outcome) {
+func (j *judge) keys(want map[string]any, outcomes []*outcome) {
 	allowed := map[string][]string{}
 	w, _ := want["keys"].(map[string]any)
 	for server, list := range w {

@@ -19,29 +19,29 @@ import (
 	"github.com/sidecarless/mesh/lb"
 )
 
-// An Outcome is what one request came to.
-type Outcome struct {
+// An outcome is what one request came to.
+type outcome struct {
 	Err      error // no answer at all
 	Status   int
 	Header   http.Header
 	Body     string
 	Cut      bool
 	Elapsed  time.Duration
-	Arrivals []*Arrival
+	Arrivals []*arrival
 	Record   *access.Record
 }
 
 // servedBy is the server that answered, or "-".
-func (o *Outcome) servedBy() string {
+func (o *outcome) servedBy() string {
 	if by := o.Header.Get("X-Served-By"); by != "" {
 		return by
 	}
 	return "-"
 }
 
-// Play plays a case once against a fresh client and gives the outcomes of each
+// play plays a case once against a fresh client and gives the outcomes of each
 // step.
-func (c *Case) Play(ctx context.Context) (map[int][]*Outcome, error) {
+func (c *recording) play(ctx context.Context) (map[int][]*outcome, error) {
 	s, err := startServers(c.Servers)
 	if err != nil {
 		return nil, err
@@ -62,7 +62,7 @@ func (c *Case) Play(ctx context.Context) (map[int][]*Outcome, error) {
 	go server.Serve(proxy.listener(listener))
 	defer server.Close()
 
-	all := map[int][]*Outcome{}
+	all := map[int][]*outcome{}
 	for i := range c.Steps {
 		step := &c.Steps[i]
 		s.script(step.Scripts)
@@ -76,7 +76,7 @@ func (c *Case) Play(ctx context.Context) (map[int][]*Outcome, error) {
 		}
 		// Copies may still be under way.
 		if len(c.Mirrors) > 0 {
-			pause(ctx, Duration(60*time.Millisecond))
+			pause(ctx, duration(60*time.Millisecond))
 		}
 		for k, o := range all[i] {
 			o.Arrivals = s.take(requestID(i, k))
@@ -94,7 +94,7 @@ type sidecar struct {
 }
 
 // sidecar is the one that the case is about: of the client, or of the server.
-func (c *Case) sidecar(s *servers, sink access.Sink) (*sidecar, error) {
+func (c *recording) sidecar(s *servers, sink access.Sink) (*sidecar, error) {
 	config, err := istio.Parse(c.Name+".yaml", strings.NewReader(c.resources()))
 	if err != nil {
 		return nil, err
@@ -144,7 +144,7 @@ func (r *records) wait(ctx context.Context, id string) *access.Record {
 		if rec != nil {
 			return rec
 		}
-		pause(ctx, Duration(5*time.Millisecond))
+		pause(ctx, duration(5*time.Millisecond))
 	}
 	return nil
 }
@@ -152,12 +152,12 @@ func (r *records) wait(ctx context.Context, id string) *access.Record {
 func requestID(step, n int) string { return fmt.Sprintf("r%d-%d", step, n) }
 
 // play sends the requests of a step.
-func (s *Step) play(ctx context.Context, number int, dial func() (net.Conn, error)) []*Outcome {
+func (s *step) play(ctx context.Context, number int, dial func() (net.Conn, error)) []*outcome {
 	n := max(1, s.Repeat)
 	if s.Keys != nil {
 		n = s.Keys.N
 	}
-	outcomes := make([]*Outcome, n)
+	outcomes := make([]*outcome, n)
 	tokens := make(chan struct{}, max(1, s.Concurrency))
 	var wg sync.WaitGroup
 	for k := range n {
@@ -174,7 +174,7 @@ func (s *Step) play(ctx context.Context, number int, dial func() (net.Conn, erro
 	return outcomes
 }
 
-func (q *Request) method() string {
+func (q *request) method() string {
 	if q.Method == "" {
 		return http.MethodGet
 	}
@@ -182,7 +182,7 @@ func (q *Request) method() string {
 }
 
 // text is the k-th request of the step as it goes over the wire.
-func (s *Step) text(k int, id string) []byte {
+func (s *step) text(k int, id string) []byte {
 	q := s.Request
 	path := q.Path
 	if path == "" {
@@ -222,8 +222,8 @@ func (s *Step) text(k int, id string) []byte {
 }
 
 // send sends one request over a connection of its own and reads the answer.
-func send(dial func() (net.Conn, error), text []byte, method string) (o *Outcome) {
-	o = &Outcome{Header: http.Header{}}
+func send(dial func() (net.Conn, error), text []byte, method string) (o *outcome) {
+	o = &outcome{Header: http.Header{}}
 	began := time.Now()
 	defer func() { o.Elapsed = time.Since(began) }()
 	conn, err := dial()

@@ -17,8 +17,8 @@ import (
 // idHeader tells the requests of a play apart.
 const idHeader = "X-Oracle-Id"
 
-// An Arrival is a request as a server saw it.
-type Arrival struct {
+// An arrival is a request as a server saw it.
+type arrival struct {
 	Server, Method, Path, Host, Status string
 	Header                             http.Header
 	Body                               int64
@@ -31,13 +31,13 @@ type servers struct {
 	running   []*http.Server
 
 	mu       sync.Mutex
-	scripts  map[string][]Reply
+	scripts  map[string][]reply
 	used     map[string]int
-	arrivals map[string][]*Arrival
+	arrivals map[string][]*arrival
 }
 
-func startServers(list []Server) (*servers, error) {
-	s := &servers{addresses: map[string]string{}, scripts: map[string][]Reply{}, used: map[string]int{}, arrivals: map[string][]*Arrival{}}
+func startServers(list []server) (*servers, error) {
+	s := &servers{addresses: map[string]string{}, scripts: map[string][]reply{}, used: map[string]int{}, arrivals: map[string][]*arrival{}}
 	for _, one := range list {
 		s.scripts[one.Name] = one.Script
 		if one.Down {
@@ -73,7 +73,7 @@ func (s *servers) dial(ctx context.Context, network, address string) (net.Conn, 
 	return d.DialContext(ctx, network, real)
 }
 
-func (s *servers) script(scripts map[string][]Reply) {
+func (s *servers) script(scripts map[string][]reply) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for name, script := range scripts {
@@ -82,7 +82,7 @@ func (s *servers) script(scripts map[string][]Reply) {
 }
 
 // take gives the arrivals of a request and forgets them.
-func (s *servers) take(id string) []*Arrival {
+func (s *servers) take(id string) []*arrival {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	list := s.arrivals[id]
@@ -91,7 +91,7 @@ func (s *servers) take(id string) []*Arrival {
 }
 
 // arrived notes a request and takes the next reply of the server's script.
-func (s *servers) arrived(name string, r *http.Request) Reply {
+func (s *servers) arrived(name string, r *http.Request) reply {
 	size, err := io.Copy(io.Discard, r.Body)
 	header := r.Header.Clone()
 	if len(r.TransferEncoding) > 0 {
@@ -99,7 +99,7 @@ func (s *servers) arrived(name string, r *http.Request) Reply {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	reply, n := Reply{}, s.used[name]
+	reply, n := reply{}, s.used[name]
 	s.used[name]++
 	for _, next := range s.scripts[name] {
 		if next.Times == 0 || n < next.Times {
@@ -111,7 +111,7 @@ func (s *servers) arrived(name string, r *http.Request) Reply {
 	if reply.Status == 0 {
 		reply.Status = http.StatusOK
 	}
-	a := &Arrival{Server: name, Method: r.Method, Path: r.RequestURI, Host: r.Host, Header: header, Body: size, At: time.Now(), Status: reply.words()}
+	a := &arrival{Server: name, Method: r.Method, Path: r.RequestURI, Host: r.Host, Header: header, Body: size, At: time.Now(), Status: reply.words()}
 	if err != nil {
 		a.Status += " (request body cut: " + err.Error() + ")"
 	}
@@ -121,7 +121,7 @@ func (s *servers) arrived(name string, r *http.Request) Reply {
 }
 
 // words is the reply as the recordings write it.
-func (r Reply) words() string {
+func (r reply) words() string {
 	s := fmt.Sprint(r.Status)
 	if r.Reset {
 		s = "reset"
@@ -179,7 +179,7 @@ func (s *servers) serve(name string, w http.ResponseWriter, r *http.Request) {
 }
 
 // pause reports whether the time passed before the caller left.
-func pause(ctx context.Context, d Duration) bool {
+func pause(ctx context.Context, d duration) bool {
 	if d == 0 {
 		return true
 	}
@@ -204,7 +204,7 @@ func reset(w http.ResponseWriter) {
 }
 
 // split takes the arrivals at servers of copies apart from the others.
-func (c *Case) split(all []*Arrival) (main, copies []*Arrival) {
+func (c *recording) split(all []*arrival) (main, copies []*arrival) {
 	for _, a := range all {
 		if slices.Contains(c.Mirrors, a.Server) {
 			copies = append(copies, a)
@@ -212,6 +212,6 @@ func (c *Case) split(all []*Arrival) (main, copies []*Arrival) {
 			main = append(main, a)
 		}
 	}
-	slices.SortStableFunc(copies, func(a, b *Arrival) int { return strings.Compare(a.Server, b.Server) })
+	slices.SortStableFunc(copies, func(a, b *arrival) int { return strings.Compare(a.Server, b.Server) })
 	return main, copies
 }

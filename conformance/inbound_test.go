@@ -17,7 +17,7 @@ import (
 
 // inbound is the sidecar of the case's server. The certificates of both sides are
 // made for the play.
-func (c *Case) inbound(config *istio.Config, s *servers, sink access.Sink) (*sidecar, error) {
+func (c *recording) inbound(config *istio.Config, s *servers, sink access.Sink) (*sidecar, error) {
 	dir, err := os.MkdirTemp("", "conformance")
 	if err != nil {
 		return nil, err

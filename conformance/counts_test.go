@@ -17,7 +17,7 @@ type recorded map[string][]int
 
 // many judges requests that were repeated: by how often each answer came, each
 // server was reached, each number of attempts was needed.
-func (j *judge) many(want map[string]any, outcomes []*Outcome) {
+func (j *judge) many(want map[string]any, outcomes []*outcome) {
 	n, runs := len(outcomes), max(1, j.c.Recorded.Runs)
 	answers, statuses, hits, copies, attempts, paths, replies := tally{}, tally{}, tally{}, tally{}, tally{}, tally{}, tally{}
 	var sequence []any

@@ -11,17 +11,17 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// A Case is one recording.
-type Case struct {
+// A recording is one recording.
+type recording struct {
 	Name       string
 	Port       uint16
-	Client     Workload
-	Inbound    *Workload `yaml:"inbound"`
+	Client     workload
+	Inbound    *workload `yaml:"inbound"`
 	MeshConfig string    `yaml:"meshConfig"`
-	Servers    []Server
+	Servers    []server
 	Mirrors    []string
 	Config     string
-	Steps      []Step
+	Steps      []step
 	Recorded   struct {
 		Runs       int
 		Validation []struct {
@@ -31,8 +31,8 @@ type Case struct {
 	}
 }
 
-// A Workload is whose sidecar is played.
-type Workload struct {
+// A workload is whose sidecar is played.
+type workload struct {
 	Namespace string
 	Labels    map[string]string
 	Locality  string
@@ -40,42 +40,42 @@ type Workload struct {
 	Port      uint16
 }
 
-// A Server is one that listens behind the mesh.
-type Server struct {
+// A server is one that listens behind the mesh.
+type server struct {
 	Name    string
 	Address string
 	Down    bool
-	Script  []Reply
+	Script  []reply
 }
 
-// A Reply is an entry of a server's script; Times zero is for ever.
-type Reply struct {
+// A reply is an entry of a server's script; Times zero is for ever.
+type reply struct {
 	Status    int
-	Delay     Duration
+	Delay     duration
 	Reset     bool
 	Headers   map[string]string
 	Body      *string
-	BodyDelay Duration `yaml:"bodyDelay"`
+	BodyDelay duration `yaml:"bodyDelay"`
 	Cut       bool
 	Times     int
 }
 
-// A Step is a request, or many alike, and what came of them.
-type Step struct {
+// A step is a request, or many alike, and what came of them.
+type step struct {
 	Name        string
-	Wait        Duration
-	Scripts     map[string][]Reply
-	Request     *Request
+	Wait        duration
+	Scripts     map[string][]reply
+	Request     *request
 	Identity    string
 	Repeat      int
 	Concurrency int
-	Every       Duration
-	Keys        *Keys
-	Expect      Tree
+	Every       duration
+	Keys        *keys
+	Expect      tree
 }
 
-// A Request is what the client sends.
-type Request struct {
+// A request is what the client sends.
+type request struct {
 	Method    string
 	Path      string
 	Authority string
@@ -85,27 +85,27 @@ type Request struct {
 	Fill      struct{ Count, Size int }
 }
 
-// Keys are the values that requests of a step carry, one each.
-type Keys struct {
+// keys are the values that requests of a step carry, one each.
+type keys struct {
 	Header, Query, Cookie, Format string
 	N                             int
 }
 
-// A Duration is written as Go writes it.
-type Duration time.Duration
+// A duration is written as Go writes it.
+type duration time.Duration
 
 // UnmarshalYAML implements yaml.Unmarshaler.
-func (d *Duration) UnmarshalYAML(n *yaml.Node) error {
+func (d *duration) UnmarshalYAML(n *yaml.Node) error {
 	v, err := time.ParseDuration(n.Value)
-	*d = Duration(v)
+	*d = duration(v)
 	return err
 }
 
-// A Tree is a value of maps, lists and strings, as it stands in the file.
-type Tree struct{ any }
+// A tree is a value of maps, lists and strings, as it stands in the file.
+type tree struct{ any }
 
 // UnmarshalYAML implements yaml.Unmarshaler.
-func (t *Tree) UnmarshalYAML(n *yaml.Node) error {
+func (t *tree) UnmarshalYAML(n *yaml.Node) error {
 	t.any = treeOf(n)
 	return nil
 }
@@ -137,19 +137,19 @@ func treeOf(n *yaml.Node) any {
 	return n.Value
 }
 
-// Load reads the cases of a folder.
-func Load(folder string) ([]*Case, error) {
+// load reads the cases of a folder.
+func load(folder string) ([]*recording, error) {
 	files, err := filepath.Glob(filepath.Join(folder, "*.yaml"))
 	if err != nil {
 		return nil, err
 	}
-	var cases []*Case
+	var cases []*recording
 	for _, f := range files {
 		text, err := os.ReadFile(f)
 		if err != nil {
 			return nil, err
 		}
-		c := &Case{Port: 80}
+		c := &recording{Port: 80}
 		if err := yaml.Unmarshal(text, c); err != nil {
 			return nil, fmt.Errorf("%s: %w", f, err)
 		}
@@ -169,7 +169,7 @@ func Load(folder string) ([]*Case, error) {
 
 // resources are the documents of the case, with the mesh-wide settings as one
 // more.
-func (c *Case) resources() string {
+func (c *recording) resources() string {
 	if c.MeshConfig == "" {
 		return c.Config
 	}
