@@ -33,8 +33,4 @@ require (
 	golang.org/x/sys v0.48.0 // indirect
 )
 
-replace (
-	github.com/sidecarless/mesh => ..
-	github.com/sidecarless/mesh/config => ../config
-	github.com/sidecarless/mesh/jwt => ../jwt
-)
+replace github.com/sidecarless/mesh => ..
