@@ -71,11 +71,18 @@ func exported(t *testing.T, folder string) map[string]bool {
 						}
 					case *ast.TypeSpec:
 						names[s.Name.Name] = true
-						if fields, ok := s.Type.(*ast.StructType); ok {
-							for _, field := range fields.Fields.List {
-								for _, name := range field.Names {
-									names[s.Name.Name+"."+name.Name] = true
-								}
+						var members *ast.FieldList
+						switch of := s.Type.(type) {
+						case *ast.StructType:
+							members = of.Fields
+						case *ast.InterfaceType:
+							members = of.Methods
+						default:
+							continue
+						}
+						for _, member := range members.List {
+							for _, name := range member.Names {
+								names[s.Name.Name+"."+name.Name] = true
 							}
 						}
 					}
