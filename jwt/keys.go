@@ -60,7 +60,7 @@ type origin struct {
 	discovery bool
 }
 
-// NewKeys reports every problem of c.
+// NewKeys reports every problem of c, with fields such as "jwt.Refresh".
 func NewKeys(c KeysConfig) (*Keys, error) {
 	l := check.List{Prefix: "jwt"}
 	l.NotNegative("Refresh", c.Refresh)

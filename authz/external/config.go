@@ -59,7 +59,7 @@ type Service struct {
 	told, upstream, allow, deny *match.Strings // deny is nil for all
 }
 
-// New reports every problem of c.
+// New reports every problem of c, with fields such as "external.URL".
 func New(c Config) (*Service, error) {
 	l := check.List{Prefix: "external"}
 	s := &Service{config: c, add: http.Header{}}

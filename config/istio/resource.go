@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/sidecarless/mesh"
 	"github.com/sidecarless/mesh/config/internal/manifest"
 )
 
@@ -55,12 +54,6 @@ func (r *Resource) HasNamespace() bool { return r.hasNamespace }
 // Source names the place of a field: "mesh.yaml:12: VirtualService shop/reviews".
 func (r *Resource) Source(field string) string {
 	return fmt.Sprintf("%s:%d: %s", r.File, r.LineOf(field), r.Key())
-}
-
-// Problem is a problem with a field of this object, such as
-// "spec.http[2].timeout".
-func (r *Resource) Problem(field string, value any, reason string) *mesh.Problem {
-	return &mesh.Problem{Source: r.Source(field), Field: field, Value: value, Reason: reason}
 }
 
 // LineOf is the line of the file where a field stands, such as

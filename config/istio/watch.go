@@ -16,10 +16,6 @@ import (
 	"github.com/sidecarless/mesh/config/internal/manifest"
 )
 
-// DefaultInterval is how often a [Watcher] looks at its files unless told
-// otherwise.
-const DefaultInterval = 500 * time.Millisecond
-
 // A Watcher hands on the resources of files whenever they change, all of them or
 // none: while they are wrong, the last good ones stay in force. Set its fields,
 // then call [Watcher.Run] once.
@@ -39,7 +35,7 @@ type Watcher struct {
 	// have changed nothing. Required.
 	Apply func(*Config) error
 
-	// Interval is the time between two looks; 0 is [DefaultInterval].
+	// Interval is the time between two looks; zero is 500 ms.
 	Interval time.Duration
 
 	// Logger gets a line for each reload; nil is silent.
@@ -78,7 +74,7 @@ func (w *Watcher) Run(ctx context.Context, reload <-chan os.Signal) error {
 	}
 	interval := w.Interval
 	if interval <= 0 {
-		interval = DefaultInterval
+		interval = 500 * time.Millisecond
 	}
 	tick := time.NewTicker(interval)
 	defer tick.Stop()
