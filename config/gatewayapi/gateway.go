@@ -156,13 +156,21 @@ func (g *Gateway) find(port uint16, host string) *listener {
 	return nil
 }
 
-// Ports are those of the listeners, and whether they speak TLS.
-func (g *Gateway) Ports() map[uint16]bool {
-	ports := map[uint16]bool{}
+// Ports are those of the listeners, without TLS and with it, in ascending order.
+func (g *Gateway) Ports() (plain, secure []uint16) {
 	for _, l := range *g.now.Load() {
-		ports[l.port] = ports[l.port] || l.secure
+		if l.secure {
+			secure = append(secure, l.port)
+		} else {
+			plain = append(plain, l.port)
+		}
 	}
-	return ports
+	return sorted(plain), sorted(secure)
+}
+
+func sorted(ports []uint16) []uint16 {
+	slices.Sort(ports)
+	return slices.Compact(ports)
 }
 
 // Handler serves the listeners of a port, whatever port the server itself has. A

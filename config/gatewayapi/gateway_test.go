@@ -209,3 +209,22 @@ func TestGRPCAndHTTPDoNotShareAHost(t *testing.T) {
 		grpc(httpRoute("shop/grpc", fmt.Sprintf(spec, "grpc.example.com")))))
 	require.Equal(t, "404 Not Found", who(ask(h, "http://www.example.com/")), "the older route keeps the host")
 }
+
+func TestPortsAreTheListeners(t *testing.T) {
+	g, err := NewGateway(parse(t, `apiVersion: gateway.networking.k8s.io/v1
+kind: Gateway
+metadata: {name: edge, namespace: infra}
+spec:
+  gatewayClassName: mesh
+  listeners:
+  - {name: a, port: 8080, protocol: HTTP}
+  - {name: b, port: 80, protocol: HTTP, hostname: one.example}
+  - {name: c, port: 80, protocol: HTTP, hostname: two.example}
+  - {name: d, port: 443, protocol: HTTPS, tls: {certificateRefs: [{name: cert}]}}
+`), GatewayConfig{})
+	require.NoError(t, err)
+	defer g.Close()
+	plain, secure := g.Ports()
+	require.Equal(t, []uint16{80, 8080}, plain)
+	require.Equal(t, []uint16{443}, secure)
+}
