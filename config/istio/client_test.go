@@ -3,7 +3,6 @@ package istio_test
 import (
 	"math"
 	"net/http"
-	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -16,7 +15,7 @@ import (
 // reviews is a client of one service, whose rule goes on with the lines given.
 func reviews(t *testing.T, c istio.ClientConfig, lines string) *istio.Client {
 	t.Helper()
-	config, err := istio.Parse("mesh.yaml", strings.NewReader(`
+	config := parse(t, `
 apiVersion: networking.istio.io/v1
 kind: ServiceEntry
 metadata: {name: reviews}
@@ -33,8 +32,7 @@ spec:
   hosts: [reviews.example]
   http:
   - route: [{destination: {host: reviews.example}}]
-`+lines))
-	require.NoError(t, err)
+`+lines)
 	client, err := istio.NewClient(config, c)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, client.Close()) })

@@ -70,8 +70,7 @@ func shows(t *testing.T, page http.Handler, path string) string {
 }
 
 func TestAClientOnAConsole(t *testing.T) {
-	config, err := istio.Parse("mesh.yaml", strings.NewReader(consoleMesh))
-	require.NoError(t, err)
+	config := parse(t, consoleMesh)
 	page, err := console.New(console.Config{})
 	require.NoError(t, err)
 	client, err := istio.NewClient(config, istio.ClientConfig{
@@ -157,15 +156,14 @@ func begin(t *testing.T, f func() error) {
 }
 
 func TestAGatewayOnAConsole(t *testing.T) {
-	config, err := istio.Parse("mesh.yaml", strings.NewReader(strings.Replace(consoleMesh, "  http:\n", "  gateways: [edge]\n  http:\n", 1)+`---
+	config := parse(t, strings.Replace(consoleMesh, "  http:\n", "  gateways: [edge]\n  http:\n", 1)+`---
 apiVersion: networking.istio.io/v1
 kind: Gateway
 metadata: {name: edge}
 spec:
   selector: {app: edge}
   servers: [{port: {number: 80, name: http, protocol: HTTP}, hosts: ["*"]}]
-`))
-	require.NoError(t, err)
+`)
 	gateway, err := istio.NewGateway(config, istio.GatewayConfig{Workload: istio.Workload{Labels: map[string]string{"app": "edge"}}})
 	require.NoError(t, err)
 	defer gateway.Close()
@@ -176,8 +174,7 @@ spec:
 }
 
 func TestAClientExplainsLiveRequests(t *testing.T) {
-	config, err := istio.Parse("mesh.yaml", strings.NewReader(consoleMesh))
-	require.NoError(t, err)
+	config := parse(t, consoleMesh)
 	for name, explain := range map[string]func(*http.Request) bool{
 		"off": nil, "refused": func(*http.Request) bool { return false }, "told": func(*http.Request) bool { return true },
 	} {

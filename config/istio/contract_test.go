@@ -2,7 +2,6 @@ package istio_test
 
 import (
 	"net/http"
-	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -52,8 +51,7 @@ spec:
 `
 
 func TestAClientKeepsTheContractOfALayer(t *testing.T) {
-	config, err := istio.Parse("mesh.yaml", strings.NewReader(everything))
-	require.NoError(t, err)
+	config := parse(t, everything)
 	for name, proxyHeaders := range map[string]bool{"with the headers of a proxy": true, "without": false} {
 		t.Run(name, func(t *testing.T) {
 			meshtest.TestTransport(t, func(next http.RoundTripper) http.RoundTripper {

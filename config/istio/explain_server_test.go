@@ -83,7 +83,7 @@ func arriving(t *testing.T, method, url, caller string, port int) *http.Request 
 
 func guardedServer(t *testing.T, documents string) *istio.Server {
 	t.Helper()
-	s, err := istio.NewServer(parsedFleet(t, documents), istio.ServerConfig{
+	s, err := istio.NewServer(parse(t, documents), istio.ServerConfig{
 		Workload: istio.Workload{Namespace: "shop", Labels: map[string]string{"app": "reviews"}},
 		Identity: identity(t, certtest.NewCA(), "reviews"),
 	})
@@ -212,7 +212,7 @@ spec: {action: DENY, rules: [{to: [{operation: {methods: [POST]}}]}]}
 `
 
 func TestAGatewayExplainsItsServersRulesAndPolicies(t *testing.T) {
-	g, err := istio.NewGateway(parsedFleet(t, edged), istio.GatewayConfig{Workload: istio.Workload{Namespace: "shop", Labels: gatewayLabels}})
+	g, err := istio.NewGateway(parse(t, edged), istio.GatewayConfig{Workload: istio.Workload{Namespace: "shop", Labels: gatewayLabels}})
 	require.NoError(t, err)
 	defer g.Close()
 

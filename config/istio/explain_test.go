@@ -84,9 +84,7 @@ spec:
 // explain is what a client of explained says of a request.
 func explain(t *testing.T, documents, method, url string, header http.Header) istio.Explanation {
 	t.Helper()
-	config, err := istio.Parse("mesh.yaml", strings.NewReader(documents))
-	require.NoError(t, err)
-	client, err := istio.NewClient(config, istio.ClientConfig{Workload: istio.Workload{Namespace: "shop"}})
+	client, err := istio.NewClient(parse(t, documents), istio.ClientConfig{Workload: istio.Workload{Namespace: "shop"}})
 	require.NoError(t, err)
 	defer client.Close()
 	r, err := http.NewRequest(method, url, nil)

@@ -85,7 +85,7 @@ func TestAGatewayLooksForRevokedCertificates(t *testing.T) {
 			if strings.Contains(tls, "credentialName") {
 				require.Equal(t, 200, s.status(443, caller{roots: ca, cert: bad}), "there is no list yet")
 				put("ca.crl", list)
-				require.NoError(t, s.gateway.Update(parsed(t, gatewayOf(httpsServer("https", "app.example.com", tls))+routed("app.example.com"))))
+				require.NoError(t, s.gateway.Update(parseWithApp(t, gatewayOf(httpsServer("https", "app.example.com", tls))+routed("app.example.com"))))
 			}
 			_, _, err := s.get(443, caller{roots: ca, cert: bad})
 			require.Error(t, err)
@@ -93,7 +93,7 @@ func TestAGatewayLooksForRevokedCertificates(t *testing.T) {
 		})
 	}
 	put("ca.crl", []byte("nothing"))
-	_, err := istio.NewGateway(parsed(t, gatewayOf(httpsServer("https", "app.example.com", "mode: MUTUAL, credentialName: c"))), istio.GatewayConfig{
+	_, err := istio.NewGateway(parseWithApp(t, gatewayOf(httpsServer("https", "app.example.com", "mode: MUTUAL, credentialName: c"))), istio.GatewayConfig{
 		Workload: istio.Workload{Labels: gatewayLabels}, CredentialDir: dir,
 	})
 	require.ErrorContains(t, err, "holds no list of revoked certificates")
@@ -111,11 +111,11 @@ func TestBindOfServers(t *testing.T) {
 		{"where the gateway listens", "127.0.0.2", []string{server("a", "127.0.0.2")}, ""},
 		{"any address", "", []string{server("a", "0.0.0.0"), server("b", "::"), server("c", "")}, ""},
 		{"another address", "127.0.0.1", []string{server("a", "127.0.0.2")}, `bind: is not carried out: the gateway is not told to listen there alone, but on "127.0.0.1"`},
-		{"two addresses for a port", "127.0.0.2", []string{server("a", "127.0.0.2"), server("b", "127.0.0.3")}, "gateway.yaml:9: Gateway default/app-gateway: bind: is another address than"},
+		{"two addresses for a port", "127.0.0.2", []string{server("a", "127.0.0.2"), server("b", "127.0.0.3")}, "mesh.yaml:9: Gateway default/app-gateway: bind: is another address than"},
 		{"an address and any", "127.0.0.2", []string{server("a", "127.0.0.2"), server("b", "")}, "bind: is another address than"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			g, err := istio.NewGateway(parsed(t, gatewayOf(c.servers...)+routed("a.com")), istio.GatewayConfig{Workload: istio.Workload{Labels: gatewayLabels}, Bind: c.bind})
+			g, err := istio.NewGateway(parseWithApp(t, gatewayOf(c.servers...)+routed("a.com")), istio.GatewayConfig{Workload: istio.Workload{Labels: gatewayLabels}, Bind: c.bind})
 			if c.reason != "" {
 				require.ErrorContains(t, err, c.reason)
 				return

@@ -121,6 +121,7 @@ func NewGateway(c *Config, gc GatewayConfig) (*Gateway, error) {
 		Rand: gc.Rand, Logger: gc.Logger,
 	})
 	if err != nil {
+		server.Close() //nolint:errcheck // nobody has used it
 		return nil, err
 	}
 	return &Gateway{mesh: m, server: server, logger: gc.Logger}, nil

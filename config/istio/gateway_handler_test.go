@@ -111,18 +111,18 @@ func TestWhatAGatewayRefusesToServe(t *testing.T) {
 		{"a list of revoked certificates that is not there", httpsServer("s", "a.com", "mode: MUTUAL, serverCertificate: /none, privateKey: /none, caCertificates: /none, caCrl: /none"), "tls.caCrl"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			_, err := istio.NewGateway(parsed(t, gatewayOf(tt.server)), istio.GatewayConfig{
+			_, err := istio.NewGateway(parseWithApp(t, gatewayOf(tt.server)), istio.GatewayConfig{
 				Workload: istio.Workload{Labels: gatewayLabels}, CredentialDir: dir,
 			})
 			require.ErrorContains(t, err, tt.want)
 			for p := range mesh.Problems(err) {
-				require.Contains(t, p.Source, "gateway.yaml", "the error names the place")
+				require.Contains(t, p.Source, "mesh.yaml", "the error names the place")
 			}
 		})
 	}
-	_, err := istio.NewGateway(parsed(t, gatewayOf(httpsServer("s", "a.com", "mode: SIMPLE, credentialName: c"))), istio.GatewayConfig{Workload: istio.Workload{Labels: gatewayLabels}})
+	_, err := istio.NewGateway(parseWithApp(t, gatewayOf(httpsServer("s", "a.com", "mode: SIMPLE, credentialName: c"))), istio.GatewayConfig{Workload: istio.Workload{Labels: gatewayLabels}})
 	require.ErrorContains(t, err, "no source of credentials")
-	_, err = istio.NewGateway(parsed(t, gatewayOf(httpsServer("s", "a.com", "mode: SIMPLE, credentialName: c"))), istio.GatewayConfig{})
+	_, err = istio.NewGateway(parseWithApp(t, gatewayOf(httpsServer("s", "a.com", "mode: SIMPLE, credentialName: c"))), istio.GatewayConfig{})
 	require.ErrorContains(t, err, "no such Gateway")
 }
 
@@ -134,13 +134,13 @@ func TestAnUpdateTakesNewRoutesAndCertificatesOrNothing(t *testing.T) {
 	require.Equal(t, 404, s.status(443, caller{roots: old, host: "new.example.com"}))
 
 	putCredential(t, dir, next, "c", "app.example.com", "new.example.com")
-	require.NoError(t, s.gateway.Update(parsed(t, gatewayOf(server)+routed("new.example.com"))))
+	require.NoError(t, s.gateway.Update(parseWithApp(t, gatewayOf(server)+routed("new.example.com"))))
 	require.Equal(t, 200, s.status(443, caller{roots: next, host: "new.example.com"}))
 	_, _, err := s.get(443, caller{roots: old})
 	require.Error(t, err)
 
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "c", "tls.key"), pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY"}), 0o600))
-	require.Error(t, s.gateway.Update(parsed(t, gatewayOf(server)+routed("app.example.com"))))
+	require.Error(t, s.gateway.Update(parseWithApp(t, gatewayOf(server)+routed("app.example.com"))))
 	require.Equal(t, 200, s.status(443, caller{roots: next, host: "new.example.com"}))
 	require.Equal(t, 404, s.status(443, caller{roots: next, host: "app.example.com"}))
 }
@@ -194,10 +194,10 @@ spec:
 	require.Equal(t, 200, s.status(80, caller{header: http.Header{"X-Forwarded-For": {"10.6.6.6"}}}), "nobody vouches for the address")
 
 	allowed := strings.Replace(policies, "/api/secret*", "/none", 1)
-	require.NoError(t, s.gateway.Update(parsed(t, gatewayOf("{port: {number: 80, name: http, protocol: HTTP}, hosts: ['*']}")+routed("app.example.com")+allowed)))
+	require.NoError(t, s.gateway.Update(parseWithApp(t, gatewayOf("{port: {number: 80, name: http, protocol: HTTP}, hosts: ['*']}")+routed("app.example.com")+allowed)))
 	require.Equal(t, 200, s.status(80, caller{path: "/api/secret/1"}))
 
-	_, err := istio.NewGateway(parsed(t, gatewayOf("{port: {number: 80, name: http, protocol: HTTP}, hosts: ['*']}")+`
+	_, err := istio.NewGateway(parseWithApp(t, gatewayOf("{port: {number: 80, name: http, protocol: HTTP}, hosts: ['*']}")+`
 ---
 apiVersion: security.istio.io/v1
 kind: RequestAuthentication

@@ -42,7 +42,7 @@ func open(t *testing.T, resources string, gc istio.GatewayConfig) *site {
 	gc.Dial = func(ctx context.Context, network, _ string) (net.Conn, error) {
 		return new(net.Dialer).DialContext(ctx, network, app.Listener.Addr().String())
 	}
-	g, err := istio.NewGateway(parsed(t, resources), gc)
+	g, err := istio.NewGateway(parseWithApp(t, resources), gc)
 	require.NoError(t, err)
 	t.Cleanup(func() { g.Close() })
 	s := &site{t, g, map[uint16]string{}}
@@ -68,11 +68,10 @@ func open(t *testing.T, resources string, gc istio.GatewayConfig) *site {
 	return s
 }
 
-func parsed(t *testing.T, resources string) *istio.Config {
+// parseWithApp reads resources beside the service app.
+func parseWithApp(t *testing.T, resources string) *istio.Config {
 	t.Helper()
-	c, err := istio.Parse("gateway.yaml", strings.NewReader(resources+appService))
-	require.NoError(t, err)
-	return c
+	return parse(t, resources+appService)
 }
 
 const appService = `

@@ -148,7 +148,7 @@ func TestASessionDoesNotOutliveTheRootsOfItsClient(t *testing.T) {
 	require.True(t, res.TLS.DidResume)
 
 	require.NoError(t, os.WriteFile(roots, certtest.NewCA().PEM, 0o600))
-	require.NoError(t, s.gateway.Update(parsed(t, resources)))
+	require.NoError(t, s.gateway.Update(parseWithApp(t, resources)))
 	_, _, err = s.get(443, c)
 	require.Error(t, err)
 }
@@ -164,7 +164,7 @@ func TestCertificatesRotateWhileTheGatewayRuns(t *testing.T) {
 		var current atomic.Pointer[istio.Credential]
 		current.Store(&one)
 		var said strings.Builder
-		g, err := istio.NewGateway(parsed(t, gatewayOf(httpsServer("https", "app.example.com", "mode: SIMPLE, credentialName: c"))), istio.GatewayConfig{
+		g, err := istio.NewGateway(parseWithApp(t, gatewayOf(httpsServer("https", "app.example.com", "mode: SIMPLE, credentialName: c"))), istio.GatewayConfig{
 			Workload:    istio.Workload{Labels: gatewayLabels},
 			Credentials: func(string) (istio.Credential, error) { return *current.Load(), nil },
 			Logger:      slog.New(slog.NewTextHandler(&said, nil)),

@@ -64,7 +64,7 @@ func TestAHundredReloadsUnderLoadLoseNothing(t *testing.T) {
 	bad := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(500) }))
 	defer bad.Close()
 	config := func(version int) *istio.Config {
-		return parsedFleet(t, reloaded(good.Listener.Addr().String(), bad.Listener.Addr().String(), version))
+		return parse(t, reloaded(good.Listener.Addr().String(), bad.Listener.Addr().String(), version))
 	}
 	client, err := istio.NewClient(config(0), istio.ClientConfig{})
 	require.NoError(t, err)
@@ -148,7 +148,7 @@ func TestALimitThatIsReachedStaysReachedOverReloads(t *testing.T) {
 		limited := strings.ReplaceAll(reloaded(slow.Listener.Addr().String(), slow.Listener.Addr().String(), version),
 			"outlierDetection: {consecutive5xxErrors: 1, baseEjectionTime: 300s, maxEjectionPercent: 50}",
 			"connectionPool: {http: {http2MaxRequests: 1}}")
-		return parsedFleet(t, limited)
+		return parse(t, limited)
 	}
 	client, err := istio.NewClient(config(0), istio.ClientConfig{})
 	require.NoError(t, err)

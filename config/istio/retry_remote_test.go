@@ -24,7 +24,7 @@ func TestRetriesGoToRemoteLocalitiesWhereToldTo(t *testing.T) {
 		"yes":      {", retryRemoteLocalities: true", "1122"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			config, err := istio.Parse("mesh.yaml", strings.NewReader(`
+			config := parse(t, `
 apiVersion: networking.istio.io/v1
 kind: ServiceEntry
 metadata: {name: reviews}
@@ -55,8 +55,7 @@ spec:
   http:
   - route: [{destination: {host: reviews.example}}]
     retries: {attempts: 3, retryOn: 5xx`+tt.remote+`}
-`))
-			require.NoError(t, err)
+`)
 			var tried strings.Builder
 			client, err := istio.NewClient(config, istio.ClientConfig{
 				Workload: istio.Workload{Locality: lb.Locality{Region: "near", Zone: "a", SubZone: "x"}},

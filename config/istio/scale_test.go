@@ -57,20 +57,6 @@ spec:
 	}
 }
 
-// answers is a RoundTripper that answers everything with 200.
-type answers struct{}
-
-func (answers) RoundTrip(r *http.Request) (*http.Response, error) {
-	return &http.Response{StatusCode: 200, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Header: http.Header{}, Body: http.NoBody, Request: r}, nil
-}
-
-func parsedFleet(t testing.TB, documents string) *istio.Config {
-	t.Helper()
-	c, err := istio.Parse("mesh.yaml", strings.NewReader(documents))
-	require.NoError(t, err)
-	return c
-}
-
 func heap() uint64 {
 	runtime.GC()
 	runtime.GC()
@@ -90,14 +76,14 @@ func clientOf(t testing.TB, c *istio.Config) *istio.Client {
 
 func TestAThousandVirtualServicesCompileInTheTimeTheirYAMLTakes(t *testing.T) {
 	documents := fleet(1000, 10)
-	config := parsedFleet(t, documents)
-	costtest.AtMost(t, 1, func() { clientOf(t, config) }, func() { parsedFleet(t, documents) })
+	config := parse(t, documents)
+	costtest.AtMost(t, 1, func() { clientOf(t, config) }, func() { parse(t, documents) })
 }
 
 func TestAVirtualServiceOfTenRulesTakesLessThan20KiB(t *testing.T) {
 	const n = 300
 	sizeOf := func(rules int) uint64 {
-		config := parsedFleet(t, fleet(n, rules))
+		config := parse(t, fleet(n, rules))
 		before := heap()
 		client := clientOf(t, config)
 		size := heap() - before
@@ -112,7 +98,7 @@ func TestAVirtualServiceOfTenRulesTakesLessThan20KiB(t *testing.T) {
 
 func TestARequestAllocatesAsMuchAmongThousandsOfRulesAsAmongTen(t *testing.T) {
 	allocations := func(services int) float64 {
-		client := clientOf(t, parsedFleet(t, fleet(services, 2)))
+		client := clientOf(t, parse(t, fleet(services, 2)))
 		r, err := http.NewRequest("GET", fmt.Sprintf("http://s%d.example.com/api/2/x", services-1), nil)
 		require.NoError(t, err)
 		r.Header.Set("x-version", "2")

@@ -112,26 +112,30 @@ func newServer(c *Config, sc ServerConfig, edge bool) (*Server, error) {
 	}); err != nil {
 		return nil, err
 	}
-	return s.begin(c)
+	if err := s.begin(c); err != nil {
+		s.services.Close() //nolint:errcheck // nobody has used them
+		return nil, err
+	}
+	return s, nil
 }
 
 // begin takes the first resources.
-func (s *Server) begin(c *Config) (*Server, error) {
+func (s *Server) begin(c *Config) error {
 	n, err := s.prepare(c)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if s.custom, err = authz.New(n.custom); err != nil {
-		return nil, err
+		return err
 	}
 	if s.authorizer, err = authz.New(n.policies); err != nil {
-		return nil, err
+		return err
 	}
 	if err := s.services.Update(n.services); err != nil {
-		return nil, err
+		return err
 	}
 	s.now.Store(n.admission)
-	return s, nil
+	return nil
 }
 
 // Update takes new resources, all of them or none: with an error the last good

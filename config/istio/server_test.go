@@ -79,13 +79,6 @@ spec: {rules: [{when: [{key: 'experimental.envoy.filters.a[b]', values: [c]}]}]}
 
 var shop = istio.Workload{Namespace: "shop", Labels: map[string]string{"app": "reviews"}}
 
-func parse(t testing.TB, documents string) *istio.Config {
-	t.Helper()
-	c, err := istio.Parse("mesh.yaml", strings.NewReader(documents))
-	require.NoError(t, err)
-	return c
-}
-
 func identity(t testing.TB, ca *certtest.CA, account string) *mtls.Identity {
 	t.Helper()
 	var c mtls.Config

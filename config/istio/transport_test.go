@@ -2,7 +2,6 @@ package istio_test
 
 import (
 	"net/http"
-	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -10,13 +9,8 @@ import (
 	"github.com/sidecarless/mesh/config/istio"
 )
 
-type sending func(*http.Request) (*http.Response, error)
-
-// RoundTrip implements http.RoundTripper.
-func (s sending) RoundTrip(r *http.Request) (*http.Response, error) { return s(r) }
-
 func TestATransportTakesThePlaceOfConnections(t *testing.T) {
-	config, err := istio.Parse("mesh.yaml", strings.NewReader(`
+	config := parse(t, `
 apiVersion: networking.istio.io/v1
 kind: ServiceEntry
 metadata: {name: reviews}
@@ -37,8 +31,7 @@ spec:
       tcp: {maxConnections: 1, connectTimeout: 1s}
       http: {maxRequestsPerConnection: 1}
     tls: {mode: SIMPLE}
-`))
-	require.NoError(t, err)
+`)
 	client, err := istio.NewClient(config, istio.ClientConfig{
 		Transport: sending(func(r *http.Request) (*http.Response, error) {
 			require.Equal(t, "10.0.0.1:80", r.URL.Host)
