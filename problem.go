@@ -10,10 +10,20 @@ import (
 // A Problem is one thing that is wrong with a configuration. Constructors
 // collect all of them and return them joined; [Problems] takes them apart.
 type Problem struct {
-	Source string // where it was read, such as "mesh.yaml:12: VirtualService shop/reviews"; empty for a configuration made in Go
-	Field  string // the path to the value, such as "spec.http[2].retries.retryOn"; of a configuration made in Go the package and the field, such as "retry.Backoff.Base" or, of one in a list of arguments, "route[1].Hosts[0]"
-	Value  any    // what stands there; nil where that says nothing
-	Reason string // what is wrong with it, and what would be right
+	// Source is where it was read, such as "mesh.yaml:12: VirtualService
+	// shop/reviews"; empty for a configuration made in Go.
+	Source string
+
+	// Field is the path to the value, such as "spec.http[2].retries.retryOn". Of a
+	// configuration made in Go it is the package and the field, such as
+	// "retry.Backoff.Base" or, of one in a list of arguments, "route[1].Hosts[0]".
+	Field string
+
+	// Value is what stands there; nil where that says nothing.
+	Value any
+
+	// Reason is what is wrong with it, and what would be right.
+	Reason string
 }
 
 // Error is the problem in one line: source, field, reason and value.

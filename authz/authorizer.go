@@ -20,7 +20,7 @@ type Config struct {
 	Ask func(r *http.Request, policy string) (Answer, error)
 
 	// TrustedHops is how many proxies in front of this server add to
-	// X-Forwarded-For and are believed: [Source].Remotes is the address that the
+	// X-Forwarded-For and are believed: [Source.Remotes] is the address that the
 	// outermost of them saw. With zero the header is not believed, since any caller
 	// can write it, and Remotes is the same as Peers.
 	TrustedHops int

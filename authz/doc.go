@@ -22,7 +22,7 @@
 // Paths are judged, and handed on, in their normal form, so that /a/../admin is
 // /admin. An escaped slash stays an escaped slash, as with Istio. Behind a handler
 // that reads r.URL.Path, where it is a slash, such as [http.FileServer], set
-// [Config].Paths to [match.PathDecodeAndMergeSlashes].
+// [Config.Paths] to [match.PathDecodeAndMergeSlashes].
 //
 // This binds requests that come through the handler. It is no boundary against
 // code in the same process.

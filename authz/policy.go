@@ -13,7 +13,7 @@ const (
 	Allow  Action = iota // permit; what no such policy permits is refused
 	Deny                 // refuse, whatever is permitted elsewhere
 	Audit                // note only
-	Custom               // ask [Config].Ask
+	Custom               // ask [Config.Ask]
 )
 
 // String is the action as Istio writes it.
@@ -66,7 +66,7 @@ type Source struct {
 	TrustDomains      Set  // of the principal
 	RequestPrincipals Set  // whom a verified token speaks for, as [RequestPrincipal] writes it
 	Peers             Nets // the address of the connection
-	Remotes           Nets // the address of the first client, see [Config].TrustedHops
+	Remotes           Nets // the address of the first client, see [Config.TrustedHops]
 }
 
 // RequestPrincipal is the issuer and the subject of a token as the values of

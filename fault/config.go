@@ -51,10 +51,18 @@ type Delay struct {
 // text "fault filter abort" or, if the request is gRPC's, with a gRPC status in
 // the header of an empty answer.
 type Abort struct {
-	Share  mesh.Fraction // of requests; it must be set with one of the others
-	Status int           // of HTTP, 200 to 599; gRPC callers get what stands for it
-	GRPC   int           // of gRPC, 1 to 16, for gRPC callers; others get Status or, if it is zero, what stands for it in HTTP: 503 for 14, UNAVAILABLE
-	Reset  bool          // no answer at all: the connection breaks
+	// Share is of requests; it must be set with one of the others.
+	Share mesh.Fraction
+
+	// Status is one of HTTP, 200 to 599. gRPC callers get what stands for it.
+	Status int
+
+	// GRPC is a status of gRPC, 1 to 16, for gRPC callers. Others get Status or, if
+	// that is zero, what stands for it in HTTP: 503 for 14, UNAVAILABLE.
+	GRPC int
+
+	// Reset gives no answer at all: the connection breaks.
+	Reset bool
 }
 
 // A Drip slows answers down to a rate, as a network does that has little left.
@@ -78,7 +86,7 @@ type Cut struct {
 //
 // Each can come with a header of the same name and "-percentage", a number that
 // lowers the share. What cannot be read does not count. As anybody can send them,
-// they are for test systems and for requests that [Config].When recognizes.
+// they are for test systems and for requests that [Config.When] recognizes.
 type Asked struct {
 	Delay, Abort, Drip mesh.Fraction // at most this share of the requests that ask; zero does not listen
 

@@ -23,6 +23,6 @@
 //
 //	mesh.Chain(retries.Transport, faults.Transport)
 //
-// Callers can bring faults along: in Envoy's headers, where [Config].Asked listens
+// Callers can bring faults along: in Envoy's headers, where [Config.Asked] listens
 // to them, or in a signed one that names services, see [Ordered] and [Sign].
 package fault

@@ -14,17 +14,19 @@ import (
 // it takes the key: what others write into the header does nothing.
 func ExampleSign() {
 	key := []byte("from a secret of the cluster")
-	faults, err := fault.New(fault.Config{Ordered: fault.Ordered{Name: "ratings", Share: mesh.Percent(100), Keys: [][]byte{key}}})
+	faults, err := fault.New(fault.Config{
+		Ordered: fault.Ordered{Name: "ratings", Share: mesh.Always, Keys: [][]byte{key}},
+	})
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
-	ratings := httptest.NewServer(faults.Handler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		fmt.Fprint(w, "five stars")
-	})))
+	stars := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "five stars") })
+	ratings := httptest.NewServer(faults.Handler(stars))
 	defer ratings.Close()
 
-	signed, err := fault.Sign(key, time.Now().Add(10*time.Minute), "ratings=abort:503", "details=delay:2s;p=50")
+	until := time.Now().Add(10 * time.Minute)
+	signed, err := fault.Sign(key, until, "ratings=abort:503", "details=delay:2s;p=50")
 	if err != nil {
 		fmt.Println(err)
 		return

@@ -32,7 +32,7 @@ const OrderHeader = "X-Mesh-Fault"
 // The header counts only with the signature of one of Keys, which [Sign] makes and
 // which ends with its time, or from callers that Allow knows. Otherwise, and where
 // an order cannot be read, nothing happens. An order comes in place of a fault of
-// the same kind that is drawn, and [Config].When and MaxActive hold for it, too.
+// the same kind that is drawn, and [Config.When] and MaxActive hold for it, too.
 type Ordered struct {
 	// Name is that of this service, or of the one that a client's requests go to.
 	Name string

@@ -28,9 +28,15 @@ type Config struct {
 	// Share of the requests that are copied. Zero is none.
 	Share mesh.Fraction
 
-	Timeout   time.Duration // for a copy with its answer; zero is 15 s
-	MaxBody   int64         // bytes; a request with a larger body is not copied; zero is 64 KiB, negative copies none that has a body
-	MaxCopies int           // under way at once; zero is 64
+	// Timeout is for a copy with its answer. Zero is 15 s.
+	Timeout time.Duration
+
+	// MaxBody is in bytes: a request with a larger body is not copied. Zero is 64 KiB,
+	// negative copies none that has a body.
+	MaxBody int64
+
+	// MaxCopies is how many are under way at once. Zero is 64.
+	MaxCopies int
 
 	// Shadow appends "-shadow" to the copy's Host, before its port, as Envoy does
 	// unless it is told not to (Istio tells it). Otherwise the Host stays.

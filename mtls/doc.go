@@ -14,7 +14,8 @@
 //
 // and for a client a configuration that accepts only the ids it expects:
 //
-//	reviews, err := upstream.New(upstream.Config{…, TLS: id.Client(mtls.ID{TrustDomain: "cluster.local", Namespace: "shop", ServiceAccount: "reviews"})})
+//	server := mtls.ID{TrustDomain: "cluster.local", Namespace: "shop", ServiceAccount: "reviews"}
+//	reviews, err := upstream.New(upstream.Config{…, TLS: id.Client(server)})
 //
 // A Source can bring roots that sign for one trust domain each, as federated meshes
 // have them. The domains besides the mesh's own that may call are its Aliases.

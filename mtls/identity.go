@@ -129,7 +129,7 @@ func (i *Identity) take(k *Credentials) error {
 	return nil
 }
 
-// SetTrustDomains changes [Config].TrustDomain and Aliases, as when the mesh is told
+// SetTrustDomains changes [Config.TrustDomain] and Aliases, as when the mesh is told
 // new ones: for connections that are made from now on, and for requests on those that
 // are open. With an error nothing changes.
 func (i *Identity) SetTrustDomains(own string, aliases ...string) error {
