@@ -2,9 +2,11 @@ package smi
 
 import (
 	"errors"
+	"fmt"
 	"maps"
 	"net/http"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 
@@ -58,7 +60,10 @@ func NewClient(s TrafficSplit, c ClientConfig) (*Client, error) {
 		return nil, l.Err()
 	}
 	client := &Client{config: c, down: map[string]bool{}}
-	return client, client.Update(s)
+	if err := client.Update(s); err != nil {
+		return nil, err
+	}
+	return client, nil
 }
 
 // Update takes another split, all of it or nothing. Requests under way end as
@@ -98,9 +103,10 @@ func (c *Client) change(s TrafficSplit, down map[string]bool) error {
 		}
 		return known[service], nil
 	}
-	root, err1 := upstream(s.Service)
-	leaves, err2 := c.leaves(s, down, upstream)
-	if err := errors.Join(err1, err2); err != nil {
+	matches, err1 := ready(s.Matches)
+	root, err2 := upstream(s.Service)
+	leaves, err3 := c.leaves(s, down, upstream)
+	if err := errors.Join(err1, err2, err3); err != nil {
 		return err
 	}
 	// A leaf of weight zero is kept for the day when it gets one.
@@ -112,9 +118,22 @@ func (c *Client) change(s TrafficSplit, down map[string]bool) error {
 	if leaves == nil {
 		leaves = root
 	}
-	c.now.Store(&snapshot{matches: s.Matches, root: root, leaves: leaves})
+	c.now.Store(&snapshot{matches: matches, root: root, leaves: leaves})
 	c.split, c.known, c.down = s, known, down
 	return nil
+}
+
+// ready are descriptions of requests made ready: those of a split that was not read
+// but made in Go are not.
+func ready(matches []Match) ([]Match, error) {
+	l := check.List{Prefix: "smi"}
+	all := slices.Clone(matches)
+	for i := range all {
+		if field, err := all[i].compile(); err != nil {
+			l.Add(fmt.Sprintf("Matches[%d].%s%s", i, strings.ToUpper(field[:1]), field[1:]), nil, "%v", err)
+		}
+	}
+	return all, l.Err()
 }
 
 // leaves is the split over what is available, nil when no leaf has a weight.

@@ -214,3 +214,18 @@ func request(t *testing.T, body io.Reader) *http.Request {
 	require.NoError(t, err)
 	return r
 }
+
+func TestASplitMadeInGoIsForTheRequestsThatItDescribes(t *testing.T) {
+	n := newNetwork()
+	s := splitOf(Backend{"canary", 1000})
+	s.Matches = []Match{{Headers: map[string]string{"user": "j.*"}}}
+	c, err := NewClient(s, ClientConfig{Upstream: n.upstream})
+	require.NoError(t, err)
+	require.Equal(t, map[string]int{"canary": 1}, n.send(t, c, 1, "User", "jason"))
+	require.Equal(t, map[string]int{"web": 1}, n.send(t, c, 1, "User", "anna"))
+	s.Matches = []Match{{}, {PathRegex: "("}}
+	require.ErrorContains(t, c.Update(s), "smi.Matches[1].PathRegex: is no regular expression")
+	none, err := NewClient(s, ClientConfig{Upstream: n.upstream})
+	require.Error(t, err)
+	require.Nil(t, none)
+}

@@ -38,7 +38,7 @@ type header struct {
 	value *match.Strings
 }
 
-// Accepts reports whether r fits the description.
+// Accepts reports whether r fits the description, which is one that was read.
 func (m *Match) Accepts(r *http.Request) bool {
 	v := match.ViewOf(r)
 	if m.methods != nil && !slices.Contains(m.methods, v.Method()) || m.path != nil && !m.path.Match(v.Path()) {
@@ -72,6 +72,7 @@ func joined(r *http.Request, name string) (value string, ok bool) {
 
 // compile makes m ready. It returns the field that is wrong, if one is.
 func (m *Match) compile() (field string, err error) {
+	m.path, m.methods, m.headers = nil, nil, nil
 	if m.PathRegex != "" {
 		// The expression is anchored at the beginning of the path only.
 		if m.path, err = compiled(m.PathRegex, "(?:"+m.PathRegex+")(?s:.*)"); err != nil {
