@@ -53,7 +53,7 @@ func TestAGrowingCanaryKeepsItsUsers(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			m := moves(assignment(t, "reviews", c.before...), assignment(t, "reviews", c.after...))
 			require.Zero(t, m["canary to stable"])
-			require.InDelta(t, 0.10, float64(m["all"])/users, 0.006)
+			require.InDelta(t, 0.10, float64(m["all"])/users, 0.003)
 		})
 	}
 }
