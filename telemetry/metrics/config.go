@@ -2,14 +2,13 @@ package metrics
 
 import (
 	"cmp"
-	"errors"
 	"slices"
 	"sync"
 	"sync/atomic"
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	"github.com/sidecarless/mesh"
+	"github.com/sidecarless/mesh/internal/check"
 	"github.com/sidecarless/mesh/telemetry"
 )
 
@@ -88,7 +87,6 @@ type Metrics struct {
 	mu    sync.Mutex // guards what follows; taken for what is new only
 	sets  map[labels]*series
 	peers map[telemetry.Workload]bool
-	hosts map[string]service // by cluster
 }
 
 // families are the metrics that have a set of labels.
@@ -110,7 +108,7 @@ func New(c Config) (*Metrics, error) {
 	c.MaxPeers = cmp.Or(c.MaxPeers, defaultMaxPeers)
 	m := &Metrics{
 		config: c, own: telemetry.WithDefaults(c.Workload),
-		sets: map[labels]*series{}, peers: map[telemetry.Workload]bool{}, hosts: map[string]service{},
+		sets: map[labels]*series{}, peers: map[telemetry.Workload]bool{},
 	}
 	if c.Service != "" {
 		m.destination = serviceOf(c.Service, m.own.Namespace)
@@ -126,29 +124,26 @@ func New(c Config) (*Metrics, error) {
 }
 
 func (c *Config) check() error {
-	var errs []error
-	add := func(field string, value any, reason string) {
-		errs = append(errs, &mesh.Problem{Field: "metrics." + field, Value: value, Reason: reason})
-	}
+	l := check.List{Prefix: "metrics"}
 	if c.Registerer == nil {
-		add("Registerer", nil, "is required")
+		l.Add("Registerer", nil, "is required")
 	}
 	for i := 1; i < len(c.Buckets); i++ {
 		if !(c.Buckets[i-1] < c.Buckets[i]) {
-			add("Buckets", slices.Clone(c.Buckets), "must ascend")
+			l.Add("Buckets", slices.Clone(c.Buckets), "must ascend")
 			break
 		}
 	}
 	if c.Native != 0 && !(c.Native > 1) {
-		add("Native", c.Native, "must be above 1")
+		l.Add("Native", c.Native, "must be above 1")
 	}
 	if c.MaxSeries < 0 {
-		add("MaxSeries", c.MaxSeries, "must not be negative")
+		l.Add("MaxSeries", c.MaxSeries, "must not be negative")
 	}
 	if c.MaxPeers < 0 {
-		add("MaxPeers", c.MaxPeers, "must not be negative")
+		l.Add("MaxPeers", c.MaxPeers, "must not be negative")
 	}
-	return errors.Join(errs...)
+	return l.Err()
 }
 
 func (m *Metrics) register() error {
