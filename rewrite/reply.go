@@ -21,7 +21,7 @@ type Reply struct {
 	Body   string      // with a Content-Type of text/plain, if Header has none
 
 	// Location adds the request's own URL as Location, which Envoy does when the
-	// status is 201.
+	// status is 201 or one of redirects.
 	Location bool
 
 	details string // why, for logs; empty is direct_response

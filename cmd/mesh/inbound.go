@@ -6,16 +6,13 @@ import (
 	"flag"
 	"log/slog"
 	"net"
-	"net/http"
 
 	"github.com/sidecarless/mesh/access"
 	"github.com/sidecarless/mesh/config/forward"
 	"github.com/sidecarless/mesh/config/istio"
 	"github.com/sidecarless/mesh/config/requestauth"
 	"github.com/sidecarless/mesh/jwt"
-	"github.com/sidecarless/mesh/lb"
 	"github.com/sidecarless/mesh/mtls"
-	"github.com/sidecarless/mesh/upstream"
 )
 
 // appFlags are the flags of a server's sidecar.
@@ -99,44 +96,4 @@ func (p *proxyFlags) identity(config *istio.Config, logger *slog.Logger) (*mtls.
 		CertFile: p.app.cert, KeyFile: p.app.key, RootsFile: p.app.ca, RevokedFile: p.app.crl,
 		TrustDomain: m.GetTrustDomain(), Aliases: m.GetTrustDomainAliases(), Logger: logger,
 	})
-}
-
-// An application is the process behind the sidecar. It is spoken to in the version
-// of HTTP that the caller speaks.
-type application struct{ http1, http2 *upstream.Upstream }
-
-func newApplication(addr string) (*application, error) {
-	open := func(p upstream.Protocol) (*upstream.Upstream, error) {
-		return upstream.New(upstream.Config{
-			Name: "application", Endpoints: []lb.Endpoint{{Addr: addr}}, NoRetry: true, NoEjection: true,
-			Connections: upstream.Connections{Protocol: p},
-		})
-	}
-	http1, err := open(upstream.HTTP1)
-	if err != nil {
-		return nil, err
-	}
-	http2, err := open(upstream.HTTP2)
-	if err != nil {
-		http1.Close()
-		return nil, err
-	}
-	return &application{http1, http2}, nil
-}
-
-// RoundTrip implements http.RoundTripper.
-func (a *application) RoundTrip(r *http.Request) (*http.Response, error) {
-	r = r.WithContext(r.Context())
-	u := *r.URL
-	u.Scheme = "http" // what the caller spoke ends here
-	r.URL = &u
-	if r.ProtoMajor == 2 {
-		return a.http2.RoundTrip(r)
-	}
-	return a.http1.RoundTrip(r)
-}
-
-func (a *application) close() {
-	a.http1.Close()
-	a.http2.Close()
 }

@@ -55,8 +55,8 @@ type ServerConfig struct {
 	Sinks []access.Sink
 
 	// ProxyHeaders does to headers what a sidecar does on its own: it adds
-	// x-request-id, x-forwarded-proto and x-envoy-upstream-service-time, and tells its
-	// name in server.
+	// x-request-id, x-forwarded-proto and x-envoy-upstream-service-time, tells its name
+	// in server, and removes the x-envoy headers by which callers steer an Envoy.
 	ProxyHeaders bool
 
 	// Dial makes connections to the services that extensionProviders name; nil is that

@@ -16,7 +16,7 @@ func action(rule *plan.Rule) (http.RoundTripper, error) {
 		return d, d.Validate()
 	}
 	if r := rule.Route.GetDirectResponse(); r != nil {
-		reply := rewrite.Reply{Status: int(r.Status), Location: r.Status == http.StatusCreated}
+		reply := rewrite.Reply{Status: int(r.Status), Location: r.Status == http.StatusCreated || r.Status/100 == 3}
 		switch b := r.GetBody().GetSpecifier().(type) {
 		case *networking.HTTPBody_String_:
 			reply.Body = b.String_

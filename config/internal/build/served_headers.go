@@ -18,6 +18,9 @@ type servedHeaders struct{ next http.Handler }
 func (h servedHeaders) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	r = r.WithContext(r.Context())
 	r.Header = maps.Clone(r.Header)
+	for _, name := range callersWishes {
+		delete(r.Header, name)
+	}
 	if r.Header.Get("X-Request-Id") == "" {
 		r.Header["X-Request-Id"] = []string{newUUID()}
 	}
