@@ -12,7 +12,6 @@ import (
 	"net/http"
 	"sync"
 	"testing"
-	"time"
 )
 
 // A Server is a listener that hands each connection to a function.
@@ -260,15 +259,4 @@ func Answer(c net.Conn, status int, body string, headers ...string) {
 		fmt.Fprintf(c, "%s\r\n", h)
 	}
 	fmt.Fprintf(c, "\r\n%s", body)
-}
-
-// Eventually waits until ok says true.
-func Eventually(t testing.TB, what string, ok func() bool) {
-	t.Helper()
-	for end := time.Now().Add(5 * time.Second); !ok(); {
-		if time.Now().After(end) {
-			t.Fatalf("not within 5 s: %s", what)
-		}
-		time.Sleep(time.Millisecond)
-	}
 }
