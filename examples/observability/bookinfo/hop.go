@@ -48,7 +48,9 @@ func (d *Demo) hop(name, namespace, service string) (*Hop, error) {
 		return nil, err
 	}
 	h := &Hop{Name: name, Admin: http.NewServeMux(), metrics: m, names: telemetry.NewExchange(telemetry.WithDefaults(w))}
-	text := promhttp.HandlerFor(registry, promhttp.HandlerOpts{})
+	// A scraper that gives up and comes again must not make the process busy with
+	// answers that nobody waits for.
+	text := promhttp.HandlerFor(registry, promhttp.HandlerOpts{MaxRequestsInFlight: 2, DisableCompression: true})
 	if h.page, err = console.New(console.Config{Title: name, Metrics: text}); err != nil {
 		return nil, err
 	}
