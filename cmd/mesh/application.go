@@ -3,8 +3,10 @@ package main
 import (
 	"errors"
 	"net/http"
+	"strings"
 
 	sidecar "github.com/sidecarless/mesh"
+	"github.com/sidecarless/mesh/internal/grpc"
 	"github.com/sidecarless/mesh/lb"
 	"github.com/sidecarless/mesh/retry"
 	"github.com/sidecarless/mesh/timeout"
@@ -54,11 +56,22 @@ func (a *application) RoundTrip(r *http.Request) (*http.Response, error) {
 	u := *r.URL
 	u.Scheme = "http" // what the caller spoke ends here
 	r.URL = &u
+	if outOfTime(r) {
+		r.Body.Close()
+		return nil, asServed(&sidecar.Error{Op: "timeout", Status: http.StatusGatewayTimeout, Stage: sidecar.NotSent, Details: sidecar.DetailsResponseTimeout})
+	}
 	res, err := a.bounded.RoundTrip(r)
 	if err != nil {
 		return nil, asServed(err)
 	}
 	return res, nil
+}
+
+// outOfTime reports whether a call of gRPC comes with no time at all, which to a
+// caller's sidecar would be time without an end.
+func outOfTime(r *http.Request) bool {
+	v := r.Header.Get("Grpc-Timeout")
+	return len(v) > 1 && strings.Trim(v[:len(v)-1], "0") == "" && strings.ContainsAny(v[len(v)-1:], "HMSmun") && grpc.Is(r.Header)
 }
 
 // asServed is err as a server's sidecar tells it: retries are in the flags, and a

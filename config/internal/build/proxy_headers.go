@@ -61,12 +61,18 @@ func (p proxyHeaders) RoundTrip(r *http.Request) (*http.Response, error) {
 
 // upgrades lets callers of a rule change to WebSocket and to nothing else, as a
 // sidecar does.
-type upgrades struct{ next http.RoundTripper }
+type upgrades struct {
+	next    http.RoundTripper
+	cluster string // to note; empty for none
+}
 
 // RoundTrip implements http.RoundTripper.
 func (u upgrades) RoundTrip(r *http.Request) (*http.Response, error) {
 	if to := r.Header["Upgrade"]; len(to) > 0 && !strings.EqualFold(to[0], "websocket") {
 		closeBody(r)
+		if f := flow.Of(r); f != nil {
+			f.Upstream = u.cluster
+		}
 		return nil, refused(http.StatusForbidden, "upgrade_failed")
 	}
 	return u.next.RoundTrip(r)

@@ -44,16 +44,18 @@ func (u *update) rule(rule *plan.Rule) (http.RoundTripper, error) {
 		return nil, err
 	}
 	var layers []layer
+	cluster := "" // of requests that do not come that far
+	if len(rule.Destinations) == 1 && u.clusters[rule.Destinations[0].Cluster] != nil {
+		cluster = rule.Destinations[0].Cluster.String()
+	}
 	if u.mesh.options.ProxyHeaders {
-		layers = append(layers, func(next http.RoundTripper) http.RoundTripper { return upgrades{next} })
+		layers = append(layers, func(next http.RoundTripper) http.RoundTripper { return upgrades{next, cluster} })
 		if routed {
 			last = timed{last}
 		}
 	}
-	if len(rule.Destinations) == 1 && (rule.Route.GetFault() != nil || onOrigins != nil) {
-		if to := rule.Destinations[0].Cluster; u.clusters[to] != nil {
-			layers = append(layers, named(to.String()).layer)
-		}
+	if cluster != "" && (rule.Route.GetFault() != nil || onOrigins != nil) {
+		layers = append(layers, named(cluster).layer)
 	}
 	if routed && faults != nil && onAnswers != nil {
 		layers = append(layers, onAborts{onAnswers}.layer)
