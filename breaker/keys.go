@@ -14,7 +14,9 @@ import (
 func PerEndpoint(r *http.Request) (string, bool) { return r.URL.Host, r.URL.Host != "" }
 
 // PerRoute is a [Config.Key] that gives each rule of a route table a circuit. The
-// layer has to be inside of the route.
+// layer has to be inside of the route, and both inside of a layer that keeps a record
+// of each request, such as an access.Sink: without a record all requests share a
+// circuit.
 func PerRoute(r *http.Request) (string, bool) {
 	if f := flow.Of(r); f != nil {
 		return f.Route, f.Route != ""

@@ -9,14 +9,11 @@ import (
 	"github.com/sidecarless/mesh/internal/flow"
 )
 
-// A Try is one attempt as [Error] remembers it.
-type Try = mesh.Try
-
 // An Error is a request whose last attempt failed without an answer. It holds all
 // attempts. Through it errors.As finds the [*mesh.Error] that says what a sidecar
 // would have answered and logged, and errors.Is the cause.
 type Error struct {
-	Tries []Try
+	Tries []mesh.Try
 	Err   error // the last attempt's
 }
 
@@ -44,7 +41,7 @@ var _ net.Error = (*Error)(nil)
 
 // A History is what was tried for a request; see [WithHistory].
 type History struct {
-	Tries []Try // in the order in which they ended
+	Tries []mesh.Try // in the order in which they ended
 }
 
 type historyKey struct{}
