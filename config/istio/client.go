@@ -144,6 +144,7 @@ func (c *Config) world() *plan.World {
 		ServiceEntries:   planned(c.ServiceEntries()),
 		WorkloadEntries:  planned(c.WorkloadEntries()),
 		Gateways:         planned(c.Gateways()),
+		Sidecars:         planned(c.Sidecars()),
 		Services:         planned(objectsOf[*kube.Service](c)),
 		EndpointSlices:   planned(objectsOf[*kube.EndpointSlice](c)),
 		Pods:             planned(objectsOf[*kube.Pod](c)),

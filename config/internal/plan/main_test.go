@@ -29,6 +29,7 @@ func worldOf(t *testing.T, documents string) *plan.World {
 		ServiceEntries:   objects(c.ServiceEntries()),
 		WorkloadEntries:  objects(c.WorkloadEntries()),
 		Gateways:         objects(c.Gateways()),
+		Sidecars:         objects(c.Sidecars()),
 		Mesh:             c.MeshConfig().Spec,
 	}
 }

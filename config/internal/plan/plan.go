@@ -3,7 +3,6 @@ package plan
 import (
 	"slices"
 
-	mesh "istio.io/api/mesh/v1alpha1"
 	networking "istio.io/api/networking/v1alpha3"
 
 	"github.com/sidecarless/mesh/lb"
@@ -40,8 +39,7 @@ func New(w *World, c Client) (*Plan, error) {
 	v := newView(w, c)
 	p := &Plan{
 		Ports: map[uint32][]VirtualHost{}, Clusters: map[Cluster]*Target{},
-		Refuse: w.Mesh.GetOutboundTrafficPolicy() != nil &&
-			w.Mesh.OutboundTrafficPolicy.Mode == mesh.MeshConfig_OutboundTrafficPolicy_REGISTRY_ONLY,
+		Refuse: v.refuses(),
 	}
 	for _, port := range v.ports() {
 		p.Ports[port] = v.hosts(port)

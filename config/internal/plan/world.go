@@ -37,6 +37,7 @@ type World struct {
 	ServiceEntries   []Object[*networking.ServiceEntry]
 	WorkloadEntries  []Object[*networking.WorkloadEntry]
 	Gateways         []Object[*networking.Gateway]
+	Sidecars         []Object[*networking.Sidecar]
 	Services         []Object[*kube.Service]
 	EndpointSlices   []Object[*kube.EndpointSlice]
 	Pods             []Object[*kube.Pod]
