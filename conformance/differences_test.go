@@ -30,6 +30,7 @@ var differences = map[string]func(*testing.T){
 	"several-tokens":          nil, // jwt: TestFurtherTokensOfARequestMustBeGoodToo
 	"strict-tokens":           nil, // jwt: TestTokensThatMustFail
 	"keys-that-cannot-be-had": nil, // jwt: TestWithoutKeysTokensAreRefused
+	"sidecar-scopes":          nil, // config/istio: TestASidecarIsReadForUnknownHostsOnly
 	"routes-after-decisions":  nil, // config/istio: TestAServiceDecidesBeforeAGatewayRoutes
 }
 
