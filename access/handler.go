@@ -7,6 +7,7 @@ import (
 
 	"github.com/sidecarless/mesh"
 	"github.com/sidecarless/mesh/internal/flow"
+	"github.com/sidecarless/mesh/internal/grpc"
 	"github.com/sidecarless/mesh/internal/rw"
 )
 
@@ -30,10 +31,10 @@ func (h handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s := &serving{sink: h.sink, flow: f, request: r}
 	if in.Body != nil && in.Body != http.NoBody {
 		in = in.WithContext(in.Context())
-		s.in.ReadCloser = counting(in.Body, isGRPC(r.Header))
+		s.in.ReadCloser = counting(in.Body, grpc.Is(r.Header))
 		in.Body = &s.in
 	}
-	if isGRPC(r.Header) {
+	if grpc.Is(r.Header) {
 		w = &messageWriter{ResponseWriter: w}
 	}
 	// A handler that panics ends its answer, and the request is told all the same.

@@ -3,19 +3,8 @@ package access
 import (
 	"io"
 	"net/http"
-	"strings"
 	"sync/atomic"
 )
-
-// isGRPC reports whether a request is a call of gRPC, whose bodies are messages.
-func isGRPC(h http.Header) bool {
-	values := h["Content-Type"]
-	if len(values) == 0 {
-		return false
-	}
-	rest, ok := strings.CutPrefix(values[0], "application/grpc")
-	return ok && (rest == "" || rest[0] == '+')
-}
 
 // messages counts the messages of gRPC in a stream: each is a byte of flags, its
 // length in four, and so many bytes.
@@ -54,8 +43,8 @@ type messageReader struct {
 }
 
 // counting is a body that is told of in records, of a call of gRPC or not.
-func counting(body io.ReadCloser, grpc bool) io.ReadCloser {
-	if !grpc {
+func counting(body io.ReadCloser, isGRPC bool) io.ReadCloser {
+	if !isGRPC {
 		return body
 	}
 	return &messageReader{ReadCloser: body}

@@ -8,6 +8,7 @@ import (
 	"github.com/sidecarless/mesh"
 	"github.com/sidecarless/mesh/internal/body"
 	"github.com/sidecarless/mesh/internal/flow"
+	"github.com/sidecarless/mesh/internal/grpc"
 )
 
 // Transport is a client layer that tells s of each request. It belongs outside
@@ -30,7 +31,7 @@ func (t transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	c := &call{sink: t.sink, flow: f}
 	if out.Body != nil && out.Body != http.NoBody {
 		out = flow.Own(out)
-		c.in.ReadCloser = counting(out.Body, isGRPC(r.Header))
+		c.in.ReadCloser = counting(out.Body, grpc.Is(r.Header))
 		out.Body = &c.in
 	}
 	res, err := t.next.RoundTrip(out)
@@ -42,7 +43,7 @@ func (t transport) RoundTrip(r *http.Request) (*http.Response, error) {
 		c.BodyEnded(nil)
 		return nil, err
 	}
-	if res.Body != nil && res.Body != http.NoBody && isGRPC(res.Header) {
+	if res.Body != nil && res.Body != http.NoBody && res.StatusCode != http.StatusSwitchingProtocols && grpc.Is(res.Header) {
 		c.messages = &messageReader{ReadCloser: res.Body}
 		res.Body = c.messages
 	}

@@ -254,3 +254,26 @@ func TestSlog(t *testing.T) {
 	sink(t.Context(), access.Record{Status: 0, Flags: "DC"})
 	require.Contains(t, out.String(), "level=WARN")
 }
+
+// duplex is the body of an answer that switches protocols: also a way to the server.
+type duplex struct {
+	io.ReadCloser
+	io.Writer
+}
+
+func TestAnUpgradedConnectionKeepsItsOtherDirectionWhateverItsType(t *testing.T) {
+	log := newTold()
+	transport := access.Sink(log.Sink).Transport(roundTripper(func(r *http.Request) (*http.Response, error) {
+		return &http.Response{
+			StatusCode: http.StatusSwitchingProtocols, Header: http.Header{"Content-Type": {"application/grpc"}},
+			Body: duplex{io.NopCloser(strings.NewReader("hello")), io.Discard}, Request: r,
+		}, nil
+	}))
+	res, err := transport.RoundTrip(request(t, t.Context(), http.MethodGet, ""))
+	require.NoError(t, err)
+	require.Implements(t, (*io.Writer)(nil), res.Body)
+	_, err = io.Copy(io.Discard, res.Body)
+	require.NoError(t, err)
+	require.NoError(t, res.Body.Close())
+	require.Equal(t, 1, log.count())
+}
