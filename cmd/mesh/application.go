@@ -57,7 +57,9 @@ func (a *application) RoundTrip(r *http.Request) (*http.Response, error) {
 	u.Scheme = "http" // what the caller spoke ends here
 	r.URL = &u
 	if outOfTime(r) {
-		r.Body.Close()
+		if r.Body != nil {
+			r.Body.Close() //nolint:errcheck // nobody has read it
+		}
 		return nil, asServed(&sidecar.Error{Op: "timeout", Status: http.StatusGatewayTimeout, Stage: sidecar.NotSent, Details: sidecar.DetailsResponseTimeout})
 	}
 	res, err := a.bounded.RoundTrip(r)
