@@ -33,6 +33,9 @@ func commandOf(name, arg string, hasArg, answer bool) (command, error) {
 			return func(s *scope) string { return first(s.header[name]) }
 		})
 	case "QUERY_PARAM":
+		if arg == "" {
+			return nil, fmt.Errorf("the command %%QUERY_PARAM()%% needs the name of a parameter")
+		}
 		key := match.QueryKey(arg)
 		return func(s *scope) string {
 			v, _ := key(s.r)
@@ -46,7 +49,14 @@ func commandOf(name, arg string, hasArg, answer bool) (command, error) {
 	if hasArg {
 		return nil, fmt.Errorf("the command %%%s%% with arguments is not known", name)
 	}
-	if c, ok := commands(name); ok {
+	if name == "HOSTNAME" {
+		host, err := os.Hostname()
+		if err != nil {
+			host = "-"
+		}
+		return func(*scope) string { return host }, nil
+	}
+	if c, ok := ofRequests[name]; ok {
 		return c, nil
 	}
 	if c, ok := recorded[name]; ok {
@@ -102,39 +112,27 @@ func headerCommand(name, arg string, read func(string) command) (command, error)
 // isName reports whether s can name a header or a part of a request.
 func isName(s string) bool { return isToken(strings.TrimPrefix(s, ":")) }
 
-func commands(name string) (command, bool) {
-	switch name {
-	case "PROTOCOL":
-		return protocol, true
-	case "HOSTNAME":
-		host, err := os.Hostname()
-		if err != nil {
-			host = "-"
-		}
-		return func(*scope) string { return host }, true
-	case "DOWNSTREAM_REMOTE_ADDRESS", "DOWNSTREAM_DIRECT_REMOTE_ADDRESS":
-		return remote, true
-	case "DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT", "DOWNSTREAM_DIRECT_REMOTE_ADDRESS_WITHOUT_PORT":
-		return hostOf(remote), true
-	case "DOWNSTREAM_REMOTE_PORT", "DOWNSTREAM_DIRECT_REMOTE_PORT":
-		return portOf(remote), true
-	case "DOWNSTREAM_LOCAL_ADDRESS":
-		return local, true
-	case "DOWNSTREAM_LOCAL_ADDRESS_WITHOUT_PORT":
-		return hostOf(local), true
-	case "DOWNSTREAM_LOCAL_PORT":
-		return portOf(local), true
-	case "QUERY_PARAMS":
-		return func(s *scope) string { return s.r.URL.RawQuery }, true
-	case "REQUESTED_SERVER_NAME":
-		return func(s *scope) string {
-			if s.r.TLS == nil {
-				return ""
-			}
-			return s.r.TLS.ServerName
-		}, true
+// ofRequests are the commands that read the request itself.
+var ofRequests = map[string]command{
+	"DOWNSTREAM_DIRECT_REMOTE_ADDRESS":              remote,
+	"DOWNSTREAM_DIRECT_REMOTE_ADDRESS_WITHOUT_PORT": hostOf(remote),
+	"DOWNSTREAM_DIRECT_REMOTE_PORT":                 portOf(remote),
+	"DOWNSTREAM_LOCAL_ADDRESS":                      local,
+	"DOWNSTREAM_LOCAL_ADDRESS_WITHOUT_PORT":         hostOf(local),
+	"DOWNSTREAM_LOCAL_PORT":                         portOf(local),
+	"DOWNSTREAM_REMOTE_ADDRESS":                     remote,
+	"DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT":        hostOf(remote),
+	"DOWNSTREAM_REMOTE_PORT":                        portOf(remote),
+	"PROTOCOL":                                      protocol,
+	"QUERY_PARAMS":                                  func(s *scope) string { return s.r.URL.RawQuery },
+	"REQUESTED_SERVER_NAME":                         serverName,
+}
+
+func serverName(s *scope) string {
+	if s.r.TLS == nil {
+		return ""
 	}
-	return nil, false
+	return s.r.TLS.ServerName
 }
 
 func protocol(s *scope) string {

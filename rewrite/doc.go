@@ -28,28 +28,43 @@
 // Values that headers are set to may hold commands of Envoy's. A value that is
 // empty in the end changes nothing; a command that finds nothing is empty.
 //
-//	%%                                          a per cent sign
-//	%REQ(X?Y):Z%                                header X of the request, or else Y, cut to Z bytes;
-//	                                            :method, :path, :authority and :scheme are known;
-//	                                            Y and Z may be left out
-//	%PROTOCOL%                                  HTTP/1.1, HTTP/2
-//	%START_TIME%                                when the request began, such as 2026-01-02T15:04:05.000Z
-//	%HOSTNAME%                                  the name of this machine
-//	%ROUTE_NAME%                                the rule that was chosen
-//	%UPSTREAM_CLUSTER%                          the destination that was chosen
-//	%DOWNSTREAM_REMOTE_ADDRESS%                 who sent the request, with port
+//	%%                                               a per cent sign
+//	%REQ(X?Y):Z%                                     header X of the request, or else Y, cut to Z bytes;
+//	                                                 :method, :path, :authority and :scheme are known;
+//	                                                 Y and Z may be left out, and Z may follow any command
+//	%PATH(X)%                                        path and query before rewrites; without the query if
+//	                                                 X is NQ; WQ and no brackets are with it
+//	%QUERY_PARAM(X)%                                 parameter X of the query
+//	%QUERY_PARAMS%                                   the query
+//	%PROTOCOL%                                       HTTP/1.1, HTTP/2
+//	%START_TIME%                                     when the request began, such as 2026-01-02T15:04:05.000Z
+//	%DURATION%                                       milliseconds since then
+//	%HOSTNAME%                                       the name of this machine
+//	%ROUTE_NAME%                                     the rule that was chosen
+//	%UPSTREAM_CLUSTER%                               the destination that was chosen, as statistics name it
+//	%UPSTREAM_CLUSTER_RAW%                           the same, as resources name it
+//	%UPSTREAM_REQUEST_ATTEMPT_COUNT%                 how often the request was sent: 1 in headers of requests
+//	%DOWNSTREAM_REMOTE_ADDRESS%                      who sent the request, with port
 //	%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%
 //	%DOWNSTREAM_REMOTE_PORT%
-//	%DOWNSTREAM_LOCAL_ADDRESS%                  where it came in
+//	%DOWNSTREAM_DIRECT_REMOTE_ADDRESS%               the same
+//	%DOWNSTREAM_DIRECT_REMOTE_ADDRESS_WITHOUT_PORT%
+//	%DOWNSTREAM_DIRECT_REMOTE_PORT%
+//	%DOWNSTREAM_LOCAL_ADDRESS%                       where it came in
 //	%DOWNSTREAM_LOCAL_ADDRESS_WITHOUT_PORT%
 //	%DOWNSTREAM_LOCAL_PORT%
-//	%REQUESTED_SERVER_NAME%                     the name asked for in TLS
+//	%REQUESTED_SERVER_NAME%                          the name asked for in TLS
 //
 // In headers of answers there are also:
 //
-//	%RESP(X?Y):Z%                               header X of the answer
-//	%RESPONSE_CODE%                             its status
-//	%UPSTREAM_HOST%                             the address of the server that answered
+//	%RESP(X?Y):Z%                                    header X of the answer, or else Y; :status is known
+//	%RESPONSE_CODE%                                  its status
+//	%RESPONSE_CODE_DETAILS%                          why it has that, such as via_upstream
+//	%RESPONSE_FLAGS%                                 its flags, such as UF,URX, or a dash
+//	%UPSTREAM_HOST%                                  the address of the server that answered
+//	%UPSTREAM_REMOTE_ADDRESS%                        the same
+//	%UPSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%
+//	%UPSTREAM_REMOTE_PORT%
 //
 // Any other command is a problem of the configuration. Addresses are those of the
 // request that is served; a request that a program makes on its own has none.

@@ -252,6 +252,8 @@ func TestCommandsThatAreProblems(t *testing.T) {
 		"%REQ%":              "the command %REQ()% needs the name of a header",
 		"%REQ(x?)%":          "the command %REQ(x?)% needs the name of a header",
 		"%REQ(a b)%":         "the command %REQ(a b)% needs the name of a header",
+		"%QUERY_PARAM%":      "the command %QUERY_PARAM()% needs the name of a parameter",
+		"%QUERY_PARAM()%":    "the command %QUERY_PARAM()% needs the name of a parameter",
 		"%PATH(X)%":          "the command %PATH% with arguments is not known",
 		"%PROTOCOL(x)%":      "the command %PROTOCOL% with arguments is not known",
 		"%START_TIME(%s)%":   "the command %START_TIME% with arguments is not known",
