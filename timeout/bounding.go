@@ -8,7 +8,8 @@ import (
 )
 
 // bounding bounds a request that has a body: it is that body, which starts the
-// time at its end, and the context, which ends with the time.
+// time at its end, and the context, which ends with the time. It also bounds one that
+// asks for another protocol, whose time stops when it has got that.
 type bounding struct {
 	context.Context
 	cancel  context.CancelCauseFunc
@@ -51,7 +52,7 @@ func (b *bounding) Deadline() (time.Time, bool) {
 	d, ok := b.Context.Deadline()
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.timer != nil && (!ok || b.deadline.Before(d)) {
+	if b.timer != nil && !b.ended && (!ok || b.deadline.Before(d)) {
 		return b.deadline, true
 	}
 	return d, ok
@@ -68,13 +69,18 @@ func (b *bounding) start() {
 
 func (b *bounding) expire() { b.cancel(b.expired) }
 
-// BodyEnded implements body.Ender: it releases the timer and the context.
-func (b *bounding) BodyEnded(error) {
+// stop ends the bound, and not the request.
+func (b *bounding) stop() {
 	b.mu.Lock()
+	defer b.mu.Unlock()
 	b.ended = true
 	if b.timer != nil {
 		b.timer.Stop()
 	}
-	b.mu.Unlock()
+}
+
+// BodyEnded implements body.Ender: it releases the timer and the context.
+func (b *bounding) BodyEnded(error) {
+	b.stop()
 	b.cancel(nil)
 }

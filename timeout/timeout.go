@@ -133,7 +133,8 @@ func (s *settings) wish(d time.Duration) time.Duration {
 }
 
 // endless reports whether r has no end that could be waited for: it asks for
-// another protocol or a tunnel. Envoy starts no timer for such requests.
-func endless(r *http.Request) bool {
-	return len(r.Header["Upgrade"]) > 0 || r.Method == http.MethodConnect
-}
+// another protocol or a tunnel.
+func endless(r *http.Request) bool { return changes(r) || r.Method == http.MethodConnect }
+
+// changes reports whether r asks for another protocol.
+func changes(r *http.Request) bool { return len(r.Header["Upgrade"]) > 0 }

@@ -11,8 +11,9 @@ import (
 	"github.com/sidecarless/mesh/internal/flow"
 )
 
-// Transport bounds the requests that next sends. A request that asks for another
-// protocol is not bounded, as in Envoy: it has no end.
+// Transport bounds the requests that next sends. One that asks for another protocol
+// is bounded until the server changes to it, as in Envoy: what follows has no end. A
+// tunnel is not bounded.
 func (t *Timeout) Transport(next http.RoundTripper) http.RoundTripper {
 	return &transport{t, next}
 }
@@ -26,7 +27,7 @@ type transport struct {
 func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	s := t.t.now.Load()
 	total, r := s.sending(r)
-	if !total.set || endless(r) {
+	if !total.set || r.Method == http.MethodConnect {
 		return t.next.RoundTrip(r)
 	}
 	f, own := flow.Ensure(r)
@@ -41,7 +42,14 @@ func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
 
 	var ctx context.Context
 	var end body.Ender
-	if r.Body == nil || r.Body == http.NoBody {
+	var handshake *bounding
+	switch {
+	case changes(r):
+		handshake = newBounding(within(r), r.Body, total.Duration, s.expired)
+		handshake.start()
+		r = under(r, handshake)
+		ctx, end = handshake, handshake
+	case r.Body == nil || r.Body == http.NoBody:
 		deadline := start.Add(total.Duration)
 		if bounded := deadline.Sub(f.Start); f.Bounded == 0 || bounded < f.Bounded {
 			f.Bounded = bounded
@@ -49,7 +57,7 @@ func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithDeadlineCause(within(r), deadline, s.expired)
 		r, end = under(r, ctx), canceler(cancel)
-	} else {
+	default:
 		b := newBounding(within(r), r.Body, total.Duration, s.expired)
 		r = flow.Own(under(r, b))
 		r.Body = b
@@ -61,6 +69,9 @@ func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
 		err = s.judge(ctx, f, err)
 		end.BodyEnded(err)
 		return nil, err
+	}
+	if handshake != nil && res.StatusCode == http.StatusSwitchingProtocols {
+		handshake.stop()
 	}
 	body.OnEnd(res, &try.Body, end)
 	return res, nil

@@ -299,18 +299,20 @@ func TestTheCallersRequestIsNotChanged(t *testing.T) {
 	require.Equal(t, before.Body, r.Body)
 }
 
-func TestUpgradesAndTunnelsAreNotBounded(t *testing.T) {
+func TestTunnelsAreNotBoundedAndHandlersNotForOtherProtocols(t *testing.T) {
 	for name, r := range map[string]*http.Request{
 		"upgrade": {Method: "GET", Header: http.Header{"Connection": {"Upgrade"}, "Upgrade": {"websocket"}}},
 		"tunnel":  {Method: "CONNECT"},
 	} {
 		r = r.WithContext(t.Context())
-		rt := bounded(t, Config{Total: time.Nanosecond}).Transport(roundTripper(func(got *http.Request) (*http.Response, error) {
-			require.Same(t, r, got, name)
-			return &http.Response{StatusCode: 101}, nil
-		}))
-		_, err := rt.RoundTrip(r)
-		require.NoError(t, err, name)
+		if name == "tunnel" {
+			rt := bounded(t, Config{Total: time.Nanosecond}).Transport(roundTripper(func(got *http.Request) (*http.Response, error) {
+				require.Same(t, r, got, name)
+				return &http.Response{StatusCode: 200}, nil
+			}))
+			_, err := rt.RoundTrip(r)
+			require.NoError(t, err, name)
+		}
 		handled := false
 		bounded(t, Config{Total: time.Nanosecond}).Handler(http.HandlerFunc(func(_ http.ResponseWriter, got *http.Request) {
 			handled = true
@@ -318,6 +320,68 @@ func TestUpgradesAndTunnelsAreNotBounded(t *testing.T) {
 		})).ServeHTTP(httptest.NewRecorder(), r)
 		require.True(t, handled)
 	}
+}
+
+// A change of the protocol is bounded, and what comes after it is not.
+func TestAHandshakeIsBounded(t *testing.T) {
+	const total = time.Second
+	upgrade := func(t *testing.T) *http.Request {
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://chat/", nil)
+		require.NoError(t, err)
+		r.Header = http.Header{"Connection": {"Upgrade"}, "Upgrade": {"websocket"}}
+		return r
+	}
+	conversation := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		conn, out, err := http.NewResponseController(w).Hijack()
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		defer conn.Close()
+		out.WriteString("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n")
+		out.Flush()
+		time.Sleep(10 * total)
+		out.WriteString("late")
+		out.Flush()
+	})
+	synctest.Test(t, func(t *testing.T) {
+		rt := bounded(t, Config{Total: total}).Transport(pipes(t, conversation))
+		res, err := rt.RoundTrip(upgrade(t))
+		require.NoError(t, err)
+		_, bound := res.Request.Context().Deadline()
+		require.False(t, bound)
+		text, err := io.ReadAll(res.Body)
+		require.NoError(t, err)
+		require.NoError(t, res.Body.Close())
+		require.Equal(t, "late", string(text))
+	})
+	synctest.Test(t, func(t *testing.T) {
+		start := time.Now()
+		rt := bounded(t, Config{Total: total}).Transport(roundTripper(func(r *http.Request) (*http.Response, error) {
+			deadline, ok := r.Context().Deadline()
+			require.True(t, ok)
+			require.Equal(t, total, time.Until(deadline))
+			<-r.Context().Done()
+			return nil, context.Cause(r.Context())
+		}))
+		_, err := rt.RoundTrip(upgrade(t))
+		require.Equal(t, mesh.UpstreamTimeout, mesh.FlagOf(err))
+		require.Equal(t, total, time.Since(start))
+	})
+	synctest.Test(t, func(t *testing.T) {
+		start := time.Now()
+		rt := bounded(t, Config{Total: total}).Transport(roundTripper(func(r *http.Request) (*http.Response, error) {
+			body, end := io.Pipe()
+			context.AfterFunc(r.Context(), func() { end.CloseWithError(context.Cause(r.Context())) })
+			return &http.Response{StatusCode: http.StatusOK, Body: body}, nil
+		}))
+		res, err := rt.RoundTrip(upgrade(t))
+		require.NoError(t, err)
+		_, err = io.ReadAll(res.Body)
+		require.Equal(t, mesh.UpstreamTimeout, mesh.FlagOf(err), "an answer that changes nothing is bounded to its end")
+		require.Equal(t, total, time.Since(start))
+		require.NoError(t, res.Body.Close())
+	})
 }
 
 func TestProblems(t *testing.T) {
