@@ -60,7 +60,7 @@
 //	%RESP(X?Y):Z%                                    header X of the answer, or else Y; :status is known
 //	%RESPONSE_CODE%                                  its status
 //	%RESPONSE_CODE_DETAILS%                          why it has that, such as via_upstream
-//	%RESPONSE_FLAGS%                                 its flags, such as UF,URX, or a dash
+//	%RESPONSE_FLAGS%                                 its flags, such as URX,UF, or a dash
 //	%UPSTREAM_HOST%                                  the address of the server that answered
 //	%UPSTREAM_REMOTE_ADDRESS%                        the same
 //	%UPSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%

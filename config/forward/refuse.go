@@ -66,6 +66,9 @@ func targetProblem(r *http.Request) (status int, text string) {
 	target := r.RequestURI
 	switch {
 	case r.ProtoMajor != 1:
+		if !strings.HasPrefix(target, "/") { // a tunnel, a server as a whole, a URL
+			return http.StatusNotFound, ""
+		}
 		return 0, ""
 	case r.Method == http.MethodConnect:
 		if _, port, err := net.SplitHostPort(target); err != nil || !isNumber(port) {

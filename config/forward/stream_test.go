@@ -314,3 +314,23 @@ func TestListenerKeepsHalfClosing(t *testing.T) {
 	require.True(t, err == nil || errors.Is(err, net.ErrClosed))
 	require.Equal(t, "abc", string(body))
 }
+
+// Envoy has routes for paths alone, whatever the version of HTTP.
+func TestHTTP2TargetsThatAreNoPath(t *testing.T) {
+	address := proxy(t, http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("it was sent on") }))
+	transport := &http.Transport{Protocols: new(http.Protocols)}
+	transport.Protocols.SetUnencryptedHTTP2(true)
+	t.Cleanup(transport.CloseIdleConnections)
+	for method, target := range map[string]string{http.MethodOptions: "*", http.MethodConnect: ""} {
+		r, err := http.NewRequestWithContext(t.Context(), method, "http://"+address, nil)
+		require.NoError(t, err)
+		r.URL.Opaque = target
+		res, err := transport.RoundTrip(r)
+		require.NoError(t, err, method)
+		body, err := io.ReadAll(res.Body)
+		require.NoError(t, err, method)
+		res.Body.Close()
+		require.Equal(t, http.StatusNotFound, res.StatusCode, method)
+		require.Empty(t, body, method)
+	}
+}
