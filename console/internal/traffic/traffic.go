@@ -57,8 +57,8 @@ func New(most int, now time.Time) *Counters {
 	return t
 }
 
-// slotAt is the number of the slot of a moment.
-func (t *Counters) slotAt(now time.Time) int64 { return int64(now.Sub(t.began) / slotTime) }
+// slotAt is the number of the slot of a moment; what was before all is in the first.
+func (t *Counters) slotAt(now time.Time) int64 { return max(0, int64(now.Sub(t.began)/slotTime)) }
 
 // Add counts what ended now.
 func (t *Counters) Add(k Key, now time.Time, took time.Duration, failed bool) {
@@ -71,12 +71,8 @@ func (t *Counters) Add(k Key, now time.Time, took time.Duration, failed bool) {
 		one = s.enter(k, number, t.most)
 	}
 	at := &one.slots[number%slots]
-	if at.number != number {
-		if at.number > number {
-			at = &one.slots[at.number%slots] // somebody was faster by a whole window
-		} else {
-			*at = slot{number: number}
-		}
+	if at.number < number { // unless somebody was faster by a whole window
+		*at = slot{number: number}
 	}
 	one.total++
 	at.count++

@@ -100,3 +100,13 @@ func TestALateRequestDoesNotEraseWhatCameSince(t *testing.T) {
 	require.EqualValues(t, 2, f.Total)
 	require.EqualValues(t, 2, f.Count)
 }
+
+func TestWhatEndedBeforeCountingBeganIsCounted(t *testing.T) {
+	c := New(100, began)
+	k := Key{Host: "reviews"}
+	c.Add(k, time.Time{}, time.Millisecond, false) // nobody said when
+	c.Add(k, began.Add(-time.Minute), time.Millisecond, true)
+	f := c.Rates(began)[k]
+	require.EqualValues(t, 2, f.Total)
+	require.EqualValues(t, 1, f.Failed)
+}
