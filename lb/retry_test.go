@@ -174,9 +174,10 @@ func TestAttemptsOfOneRequestCanBeMadeAtTheSameTime(t *testing.T) {
 	for range 50 {
 		caller, _ := http.NewRequest("GET", "http://reviews/", nil)
 		f, first := flow.Ensure(caller)
-		_, hedge := f.Next(f, first, 2)
+		_, second := f.Next(f, first, 2)
+		_, third := f.Next(f, first, 3)
 		var all sync.WaitGroup
-		for _, r := range []*http.Request{first, hedge} {
+		for _, r := range []*http.Request{first, second, third} {
 			all.Go(func() {
 				res, err := transport.RoundTrip(r)
 				if err != nil {
@@ -187,7 +188,7 @@ func TestAttemptsOfOneRequestCanBeMadeAtTheSameTime(t *testing.T) {
 			})
 		}
 		all.Wait()
-		require.Equal(t, 2, f.Attempts())
+		require.Equal(t, 3, f.Attempts())
 	}
 	for h := range b.Hosts() {
 		require.Zero(t, h.Active())

@@ -2,6 +2,7 @@ package lb
 
 import (
 	"net/http"
+	"slices"
 
 	"github.com/sidecarless/mesh"
 	"github.com/sidecarless/mesh/internal/body"
@@ -73,7 +74,7 @@ func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
 }
 
 // drawOf is a draw that is the same for all attempts of a request. The first one
-// makes it; a hedge that overtakes the first one goes its own way.
+// makes it; a hedge that may overtake the first one goes its own way.
 func drawOf(try *flow.Try, rand func() uint64) uint64 {
 	f := try.Flow
 	switch {
@@ -81,11 +82,13 @@ func drawOf(try *flow.Try, rand func() uint64) uint64 {
 		if f.Draw == 0 {
 			f.Draw = rand()
 		}
-	case f.Attempts() == 0 || f.Draw == 0:
+	case !slices.ContainsFunc(try.Tried(), isFirst) || f.Draw == 0:
 		return rand()
 	}
 	return f.Draw
 }
+
+func isFirst(t *flow.Try) bool { return t.N == 1 }
 
 // pick picks a host that the request has not met yet, as far as whoever repeats
 // it wants that.
