@@ -31,7 +31,10 @@ func (t announcing) RoundTrip(r *http.Request) (*http.Response, error) {
 	r = flow.OwnHeader(r)
 	r.Header[expectedHeader] = []string{strconv.FormatInt(tell.Milliseconds(), 10)}
 	if grpc.Is(r.Header) {
-		r.Header[grpcHeader] = []string{formatGRPC(tell)}
+		// Without [Config.GRPC] the caller's own time may be the shorter one.
+		if has, ok := grpcTimeout(r); !ok || has == 0 || tell <= has {
+			r.Header[grpcHeader] = []string{formatGRPC(tell)}
+		}
 	}
 	return t.next.RoundTrip(r)
 }

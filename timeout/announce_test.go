@@ -130,6 +130,22 @@ func TestAGRPCTimeoutIsNeverMadeLonger(t *testing.T) {
 	}
 }
 
+func TestAGRPCTimeoutThatDoesNotCountIsNotMadeLongerEither(t *testing.T) {
+	for has, want := range map[string]string{"": "300m", "1S": "300m", "100m": "100m", "bad": "300m", "0m": "300m"} {
+		synctest.Test(t, func(t *testing.T) {
+			var told http.Header
+			rt := mesh.Chain(bounded(t, Config{Total: 300 * time.Millisecond}).Transport, Announce)(roundTripper(func(r *http.Request) (*http.Response, error) {
+				told = r.Header
+				return &http.Response{StatusCode: 200, Body: http.NoBody}, nil
+			}))
+			_, err := rt.RoundTrip(grpcRequest(t, has))
+			require.NoError(t, err)
+			require.Equal(t, want, told.Get(grpcHeader), has)
+			require.Equal(t, "300", told.Get(expectedHeader))
+		})
+	}
+}
+
 func TestTheLongestTimeIsTold(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var told http.Header
