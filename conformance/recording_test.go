@@ -11,7 +11,7 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// A recording is one recording.
+// A recording is a case: resources, requests, and what came of them with a real sidecar.
 type recording struct {
 	Name       string
 	Port       uint16
