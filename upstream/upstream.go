@@ -161,7 +161,9 @@ func guards(c breaker.Config) bool {
 // RoundTrip implements http.RoundTripper.
 func (u *Upstream) RoundTrip(r *http.Request) (*http.Response, error) {
 	f, r := flow.Ensure(r)
-	f.Upstream = u.name
+	if f.Upstream != u.name { // attempts that are hedged around it come at the same time
+		f.Upstream = u.name
+	}
 	return u.send.Load().chain.RoundTrip(r)
 }
 
