@@ -72,8 +72,11 @@ func New(c Config) (*Source, error) {
 
 // Read implements [mtls.Source]. It waits for the first good answer.
 func (s *Source) Read() (*mtls.Credentials, error) {
-	ctx, stop := context.WithTimeout(context.Background(), s.config.Wait)
+	// No deadline: the API would be told of it, and break off a little earlier with an
+	// error that hides the last one.
+	ctx, stop := context.WithCancel(context.Background())
 	defer stop()
+	defer time.AfterFunc(s.config.Wait, stop).Stop()
 	var got *mtls.Credentials
 	last := errors.New("no answer")
 	ended := s.Watch(ctx, func(k *mtls.Credentials, err error) {
