@@ -230,7 +230,7 @@ func (j *judge) gaps(want any, got [][]time.Duration) {
 		k := float64(len(got[i-1]))
 		mean := sum / time.Duration(len(got[i-1]))
 		spread := time.Duration(5 * float64(high-low) / math.Sqrt(12) * math.Sqrt(1/k+1/(3*k)))
-		if off := (mean - middle).Abs(); off > spread+busyAttempt+busySteps*j.late {
+		if off := (mean - middle).Abs(); off > spread+30*time.Millisecond {
 			j.say("mean wait before attempt "+strconv.Itoa(i+1), middle, mean)
 		}
 	}

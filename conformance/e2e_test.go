@@ -28,9 +28,9 @@ func TestRecordedRequests(t *testing.T) {
 			}
 			var against []string
 			for range plays {
-				p, err := c.play(t.Context())
+				outcomes, err := c.play(t.Context())
 				require.NoError(t, err)
-				if against = c.judge(p); len(against) == 0 {
+				if against = c.judge(outcomes); len(against) == 0 {
 					return
 				}
 			}

@@ -16,14 +16,13 @@ type judge struct {
 	c       *recording
 	chancy  bool // the resources have shares that may happen not to be drawn
 	step    string
-	strict  bool          // answers of the step must be equal, not only as often
-	late    time.Duration // by which the machine was late
+	strict  bool // answers of the step must be equal, not only as often
 	against []string
 }
 
 // judge is what is otherwise than recorded, a line each.
-func (c *recording) judge(p *played) []string {
-	j := &judge{c: c, late: p.late}
+func (c *recording) judge(outcomes map[int][]*outcome) []string {
+	j := &judge{c: c}
 	for _, m := range percentages.FindAllStringSubmatch(c.Config, -1) {
 		if v, err := strconv.ParseFloat(m[1], 64); err == nil && v > 0 && v < 100 {
 			j.chancy = true
@@ -39,11 +38,11 @@ func (c *recording) judge(p *played) []string {
 		j.strict = s.Concurrency <= 1 && s.Every == 0
 		switch {
 		case s.Keys != nil:
-			j.keys(want, p.outcomes[i])
+			j.keys(want, outcomes[i])
 		case s.Repeat > 1:
-			j.many(want, p.outcomes[i])
+			j.many(want, outcomes[i])
 		default:
-			j.one(want, p.outcomes[i][0])
+			j.one(want, outcomes[i][0])
 		}
 	}
 	return j.against
@@ -274,13 +273,8 @@ func (j *judge) keys(want map[string]any, outcomes []*outcome) {
 	}
 }
 
-// What a loaded machine may take longer: a request, and the way from one attempt to
-// the next. Where it wakes goroutines late all of them are, on a way of some steps.
-const (
-	busyRequest = 400 * time.Millisecond
-	busyAttempt = 30 * time.Millisecond
-	busySteps   = 5
-)
+// busy is what a loaded machine may take longer.
+const busy = 400 * time.Millisecond
 
 var backoffs = regexp.MustCompile(`backoff: *([0-9.a-z]+)`)
 
@@ -288,7 +282,6 @@ var backoffs = regexp.MustCompile(`backoff: *([0-9.a-z]+)`)
 // range of the plays. Waits between retries are drawn, and widen the range by
 // all that they can take.
 func (j *judge) time(want any, least, most time.Duration, retries int) {
-	busy := busyRequest + busySteps*j.late
 	if want == "fast" {
 		if most > 100*time.Millisecond+busy {
 			j.say("time", want, most)

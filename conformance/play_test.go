@@ -39,40 +39,9 @@ func (o *outcome) servedBy() string {
 	return "-"
 }
 
-// A played case has the outcomes of each step, and how late this machine was
-// meanwhile.
-type played struct {
-	outcomes map[int][]*outcome
-	late     time.Duration
-}
-
-// lateness measures, until it is stopped, how much later than asked for the machine
-// wakes a goroutine that sleeps: the mean.
-func lateness() (stop func() time.Duration) {
-	const nap = 5 * time.Millisecond
-	stopped, mean := make(chan struct{}), make(chan time.Duration)
-	go func() {
-		var sum time.Duration
-		for n := 1; ; n++ {
-			began := time.Now()
-			time.Sleep(nap)
-			sum += time.Since(began) - nap
-			select {
-			case <-stopped:
-				mean <- sum / time.Duration(n)
-				return
-			default:
-			}
-		}
-	}()
-	return func() time.Duration {
-		close(stopped)
-		return <-mean
-	}
-}
-
-// play plays a case once against a fresh client.
-func (c *recording) play(ctx context.Context) (*played, error) {
+// play plays a case once against a fresh client and gives the outcomes of each
+// step.
+func (c *recording) play(ctx context.Context) (map[int][]*outcome, error) {
 	s, err := startServers(c.Servers)
 	if err != nil {
 		return nil, err
@@ -93,7 +62,6 @@ func (c *recording) play(ctx context.Context) (*played, error) {
 	go server.Serve(proxy.listener(listener))
 	defer server.Close()
 
-	late := lateness()
 	all := map[int][]*outcome{}
 	for i := range c.Steps {
 		step := &c.Steps[i]
@@ -114,7 +82,7 @@ func (c *recording) play(ctx context.Context) (*played, error) {
 			o.Arrivals = s.take(requestID(i, k))
 		}
 	}
-	return &played{all, late()}, nil
+	return all, nil
 }
 
 // A sidecar is the proxy of a case and how its callers reach it.
