@@ -73,6 +73,7 @@ var allTargets = []target{
 	cpuTarget("layer-retry", "Chain/ours-retry", "Chain/failsafe-retry", 0.4, 0.25),
 	cpuTarget("retry-once", "RetryOnce/ours-full-no-timeout", "RetryOnce/failsafe-retry-breaker", 0.6, 0.35),
 	cpuTarget("layer-timeout", "Chain/ours-timeout", "Chain/context-timeout", 1.2, 1.0),
+	cpuTarget("observed", "Chain/ours-observed", "Chain/context-timeout", 1.2, 0.8),
 	cpuTarget("layer-breaker", "Breaker/ours", "Breaker/gobreaker", 1.3, 0.7),
 	cpuTarget("breaker-par", "BreakerPar/ours-2", "BreakerPar/gobreaker-2", 1.3, 0.7),
 	cpuTarget("limiter", "Limiter/ours", "Limiter/x-time-rate", 1.3, 0.7),
