@@ -5,44 +5,78 @@ import (
 	"io"
 	"sync"
 	"time"
+
+	"github.com/sidecarless/mesh/internal/expiry"
 )
 
-// bounding bounds a request that has a body: it is that body, which starts the
-// time at its end, and the context, which ends with the time. It also bounds one that
-// asks for another protocol, whose time stops when it has got that.
+// A bounding bounds one request of a client: it is a context that ends when the
+// time is over. Where the request has a body it is that as well, at the end of which
+// the time begins. It is told when the answer's body has ended.
 type bounding struct {
 	context.Context
-	cancel  context.CancelCauseFunc
-	body    io.ReadCloser
-	total   time.Duration
-	expired error
+	settings *settings
+	cancel   context.CancelCauseFunc
+	total    time.Duration
+	body     io.ReadCloser // nil unless the time begins with its end
 
-	mu       sync.Mutex
-	ended    bool
-	timer    *time.Timer // nil until the body has ended
-	deadline time.Time
+	mu    sync.Mutex
+	phase phase
+	entry expiry.Entry
+	timer *time.Timer // where the time is not that of most requests
 }
 
-func newBounding(parent context.Context, body io.ReadCloser, total time.Duration, expired error) *bounding {
-	b := &bounding{body: body, total: total, expired: expired}
+type phase uint8
+
+const (
+	idle phase = iota
+	running
+	over
+)
+
+func (s *settings) bounding(parent context.Context, total time.Duration) *bounding {
+	b := &bounding{settings: s, total: total}
 	b.Context, b.cancel = context.WithCancelCause(parent)
 	return b
 }
 
-// Read implements io.Reader.
-func (b *bounding) Read(p []byte) (int, error) {
-	n, err := b.body.Read(p)
-	if err != nil {
-		b.start()
+// start lets the time begin, unless it has begun or is over.
+func (b *bounding) start(now time.Time) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.phase != idle {
+		return
 	}
-	return n, err
+	b.phase = running
+	b.entry.End = now.Add(b.total)
+	if b.total == b.settings.Total {
+		b.settings.under.Add(&b.entry, b)
+	} else {
+		b.timer = time.AfterFunc(time.Until(b.entry.End), b.Expire)
+	}
 }
 
-// Close implements io.Closer. Nothing is sent after it, so that it is also an end
-// of the request.
-func (b *bounding) Close() error {
-	err := b.body.Close()
-	b.start()
+// stop ends the bound, and not the request.
+func (b *bounding) stop() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	switch {
+	case b.timer != nil:
+		b.timer.Stop()
+	case b.phase == running:
+		b.settings.under.Remove(&b.entry)
+	}
+	b.phase = over
+}
+
+// Expire implements [expiry.Expirer].
+func (b *bounding) Expire() { b.cancel(b.settings.expired) }
+
+// Err implements context.Context.
+func (b *bounding) Err() error {
+	err := b.Context.Err()
+	if err != nil && context.Cause(b.Context) == error(b.settings.expired) {
+		return context.DeadlineExceeded
+	}
 	return err
 }
 
@@ -52,35 +86,31 @@ func (b *bounding) Deadline() (time.Time, bool) {
 	d, ok := b.Context.Deadline()
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.timer != nil && !b.ended && (!ok || b.deadline.Before(d)) {
-		return b.deadline, true
+	if b.phase == running && (!ok || b.entry.End.Before(d)) {
+		return b.entry.End, true
 	}
 	return d, ok
 }
 
-func (b *bounding) start() {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.timer == nil && !b.ended {
-		b.deadline = time.Now().Add(b.total)
-		b.timer = time.AfterFunc(b.total, b.expire)
-	}
-}
-
-func (b *bounding) expire() { b.cancel(b.expired) }
-
-// stop ends the bound, and not the request.
-func (b *bounding) stop() {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.ended = true
-	if b.timer != nil {
-		b.timer.Stop()
-	}
-}
-
-// BodyEnded implements body.Ender: it releases the timer and the context.
+// BodyEnded implements body.Ender: it releases what bounds the request.
 func (b *bounding) BodyEnded(error) {
 	b.stop()
 	b.cancel(nil)
+}
+
+// Read implements io.Reader.
+func (b *bounding) Read(p []byte) (int, error) {
+	n, err := b.body.Read(p)
+	if err != nil {
+		b.start(time.Now())
+	}
+	return n, err
+}
+
+// Close implements io.Closer. Nothing is sent after it, so that it is also an end
+// of the request.
+func (b *bounding) Close() error {
+	err := b.body.Close()
+	b.start(time.Now())
+	return err
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/sidecarless/mesh"
 	"github.com/sidecarless/mesh/internal/check"
+	"github.com/sidecarless/mesh/internal/expiry"
 )
 
 // Config says how long requests may take.
@@ -54,7 +55,8 @@ type Timeout struct {
 // settings are a Config with what is made from it once.
 type settings struct {
 	Config
-	expired *mesh.Error // the cause with which a client's request ends; never changed
+	expired *mesh.Error   // the cause with which a client's request ends; never changed
+	under   *expiry.Queue // a client's requests whose time is Total
 }
 
 // New reports every problem of c, with fields such as "timeout.Total".
@@ -85,7 +87,7 @@ func (t *Timeout) Update(c Config) error {
 	if err := problems.Err(); err != nil {
 		return err
 	}
-	t.now.Store(&settings{Config: c, expired: expired()})
+	t.now.Store(&settings{Config: c, expired: expired(), under: expiry.New(c.Total)})
 	return nil
 }
 

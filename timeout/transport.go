@@ -40,40 +40,34 @@ func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
 		f.Total = total.Duration
 	}
 
-	var ctx context.Context
-	var end body.Ender
-	var handshake *bounding
+	b := s.bounding(within(r), total.Duration)
+	handshake := changes(r)
 	switch {
-	case changes(r):
-		handshake = newBounding(within(r), r.Body, total.Duration, s.expired)
-		handshake.start()
-		r = under(r, handshake)
-		ctx, end = handshake, handshake
+	case handshake:
+		b.start(time.Now())
+		r = under(r, b)
 	case r.Body == nil || r.Body == http.NoBody:
-		deadline := start.Add(total.Duration)
-		if bounded := deadline.Sub(f.Start); f.Bounded == 0 || bounded < f.Bounded {
+		if bounded := start.Sub(f.Start) + total.Duration; f.Bounded == 0 || bounded < f.Bounded {
 			f.Bounded = bounded
 		}
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithDeadlineCause(within(r), deadline, s.expired)
-		r, end = under(r, ctx), canceler(cancel)
+		b.start(start)
+		r = under(r, b)
 	default:
-		b := newBounding(within(r), r.Body, total.Duration, s.expired)
+		b.body = r.Body
 		r = flow.Own(under(r, b))
 		r.Body = b
-		ctx, end = b, b
 	}
 
 	res, err := t.next.RoundTrip(r)
 	if err != nil {
-		err = s.judge(ctx, f, err)
-		end.BodyEnded(err)
+		err = s.judge(b, f, err)
+		b.BodyEnded(err)
 		return nil, err
 	}
-	if handshake != nil && res.StatusCode == http.StatusSwitchingProtocols {
-		handshake.stop()
+	if handshake && res.StatusCode == http.StatusSwitchingProtocols {
+		b.stop()
 	}
-	body.OnEnd(res, &try.Body, end)
+	body.OnEnd(res, &try.Body, b)
 	return res, nil
 }
 
@@ -133,12 +127,6 @@ func under(r *http.Request, ctx context.Context) *http.Request {
 	}
 	return r.WithContext(ctx)
 }
-
-// A canceler releases what bounds a request when the answer's body has ended.
-type canceler context.CancelFunc
-
-// BodyEnded implements body.Ender.
-func (c canceler) BodyEnded(error) { c() }
 
 // judge says what err means, with which the request of ctx has failed: if its
 // time was over, that is the reason. What a layer inside has judged stays.
