@@ -1,7 +1,6 @@
 package access
 
 import (
-	"errors"
 	"net/http"
 	"time"
 
@@ -100,7 +99,7 @@ func (c *call) BodyEnded(ended error) {
 	case c.err != nil:
 		rec.fail(c.err)
 		rec.Waited = 0
-	case ended == nil || f.Caller().Err() == nil && errors.Is(ended, body.ErrClosed):
+	case ended == nil || ended == body.ErrClosed && f.Caller().Err() == nil:
 		// A caller may close a body that it does not care for.
 		rec.viaUpstream()
 	case f.Caller().Err() != nil:

@@ -122,9 +122,9 @@ func (b *Breaker) circuitFor(r *http.Request) *circuit {
 	return b.keyed.get(key, func() *circuit { return newCircuit(b, key, *b.trip.Load()) })
 }
 
-// acquire fills in p, which is new, or says why not.
+// acquire fills in p, which may be one that has ended, or says why not.
 func (b *Breaker) acquire(ctx context.Context, c *circuit, p *Permit) error {
-	p.b, p.circuit = b, c
+	*p = Permit{b: b, circuit: c}
 	if c != nil {
 		ticket, wait, ok := c.admit()
 		switch {

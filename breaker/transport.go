@@ -60,9 +60,10 @@ func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	return res, nil
 }
 
-// free keeps an exchange that has ended for the next request.
+// free keeps an exchange that has ended for the next request, and nothing of its
+// own.
 func (b *Breaker) free(x *exchange) {
-	*x = exchange{}
+	x.try, x.request, x.res = nil, nil, nil
 	b.exchanges.Put(x)
 }
 

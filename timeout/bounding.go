@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/sidecarless/mesh"
 	"github.com/sidecarless/mesh/internal/expiry"
 )
 
@@ -30,7 +31,8 @@ type phase uint8
 const (
 	idle phase = iota
 	running
-	over
+	stopped
+	expired
 )
 
 func (s *settings) bounding(parent context.Context, total time.Duration) *bounding {
@@ -60,21 +62,45 @@ func (b *bounding) stop() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	switch {
+	case b.phase == expired:
+		return
 	case b.timer != nil:
 		b.timer.Stop()
 	case b.phase == running:
 		b.settings.under.Remove(&b.entry)
 	}
-	b.phase = over
+	b.phase = stopped
 }
 
 // Expire implements [expiry.Expirer].
-func (b *bounding) Expire() { b.cancel(b.settings.expired) }
+func (b *bounding) Expire() {
+	b.mu.Lock()
+	late := b.phase == running
+	if late {
+		b.phase = expired
+	}
+	b.mu.Unlock()
+	if late {
+		b.cancel(overtime())
+	}
+}
+
+// cause is that with which the request ended because its time was over; nil
+// if it was not.
+func (b *bounding) cause() *mesh.Error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.phase != expired {
+		return nil
+	}
+	e, _ := context.Cause(b.Context).(*mesh.Error)
+	return e
+}
 
 // Err implements context.Context.
 func (b *bounding) Err() error {
 	err := b.Context.Err()
-	if err != nil && context.Cause(b.Context) == error(b.settings.expired) {
+	if err != nil && b.cause() != nil {
 		return context.DeadlineExceeded
 	}
 	return err
@@ -86,7 +112,7 @@ func (b *bounding) Deadline() (time.Time, bool) {
 	d, ok := b.Context.Deadline()
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.phase == running && (!ok || b.entry.End.Before(d)) {
+	if (b.phase == running || b.phase == expired) && (!ok || b.entry.End.Before(d)) {
 		return b.entry.End, true
 	}
 	return d, ok

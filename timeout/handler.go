@@ -125,7 +125,7 @@ func (a *answer) replace() {
 	for _, name := range [...]string{"Cache-Control", "Content-Encoding", "Content-Length", "Content-Type", "Etag", "Last-Modified", "Trailer"} {
 		delete(header, name) // they tell of the answer that did not come
 	}
-	mesh.WriteError(a.inner, a.r, expired())
+	mesh.WriteError(a.inner, a.r, overtime())
 }
 
 // whole reports whether the answer has all that its header promised.

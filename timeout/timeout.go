@@ -52,11 +52,10 @@ type Timeout struct {
 	now atomic.Pointer[settings]
 }
 
-// settings are a Config with what is made from it once.
+// settings are a Config, and the client's requests whose time is its Total.
 type settings struct {
 	Config
-	expired *mesh.Error   // the cause with which a client's request ends; never changed
-	under   *expiry.Queue // a client's requests whose time is Total
+	under expiry.Queue
 }
 
 // New reports every problem of c, with fields such as "timeout.Total".
@@ -87,12 +86,14 @@ func (t *Timeout) Update(c Config) error {
 	if err := problems.Err(); err != nil {
 		return err
 	}
-	t.now.Store(&settings{Config: c, expired: expired(), under: expiry.New(c.Total)})
+	s := &settings{Config: c}
+	s.under.After = c.Total
+	t.now.Store(s)
 	return nil
 }
 
-// expired is what a sidecar says of a request of which the time is over.
-func expired() *mesh.Error {
+// overtime is what a sidecar says of a request of which the time is over.
+func overtime() *mesh.Error {
 	return &mesh.Error{
 		Op:      "timeout",
 		Flag:    mesh.UpstreamTimeout,
@@ -104,7 +105,7 @@ func expired() *mesh.Error {
 
 // tooLate refuses a request that comes with too little time to be worth while.
 func tooLate(left, floor time.Duration) *mesh.Error {
-	e := expired()
+	e := overtime()
 	e.Stage = mesh.NotSent
 	e.Err = fmt.Errorf("%v left for the request, and work is begun with %v", left, floor)
 	return e

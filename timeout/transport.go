@@ -60,7 +60,7 @@ func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
 
 	res, err := t.next.RoundTrip(r)
 	if err != nil {
-		err = s.judge(b, f, err)
+		err = b.judge(f, err)
 		b.BodyEnded(err)
 		return nil, err
 	}
@@ -128,17 +128,18 @@ func under(r *http.Request, ctx context.Context) *http.Request {
 	return r.WithContext(ctx)
 }
 
-// judge says what err means, with which the request of ctx has failed: if its
-// time was over, that is the reason. What a layer inside has judged stays.
-func (s *settings) judge(ctx context.Context, f *flow.Flow, err error) error {
-	if context.Cause(ctx) != error(s.expired) {
+// judge says what err means, with which the request of f has failed: if its time was
+// over, that is the reason. What a layer inside has judged stays.
+func (b *bounding) judge(f *flow.Flow, err error) error {
+	cause := b.cause()
+	if cause == nil {
 		return err
 	}
 	var e *mesh.Error
-	if errors.As(err, &e) && e != s.expired && !e.Flag.Has(mesh.ClientGone) {
+	if errors.As(err, &e) && e != cause && !e.Flag.Has(mesh.ClientGone) {
 		return err
 	}
-	over := *s.expired
+	over := *cause
 	over.Route, over.Branch = f.Route, f.Branch
 	if last := f.Last(); last != nil {
 		over.Endpoint = last.Endpoint()

@@ -73,11 +73,13 @@ func wrap(res *http.Response, slot *Body) *Body {
 	}
 	b.inner, b.request = res.Body, res.Request
 	// The body of an upgraded connection is also its other direction.
-	if w, ok := res.Body.(io.Writer); ok && res.StatusCode == http.StatusSwitchingProtocols {
-		res.Body = &duplex{b, w}
-	} else {
-		res.Body = b
+	if res.StatusCode == http.StatusSwitchingProtocols {
+		if w, ok := res.Body.(io.Writer); ok {
+			res.Body = &duplex{b, w}
+			return b
+		}
 	}
+	res.Body = b
 	return b
 }
 

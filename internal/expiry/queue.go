@@ -17,18 +17,14 @@ import (
 type Expirer interface{ Expire() }
 
 // A Queue holds what may take a certain time. It has no goroutine, and while
-// nothing is in it at most one timer, which runs out. Its zero value is for what
-// has no time at all; see [New].
+// nothing is in it at most one timer, which runs out.
 type Queue struct {
-	after time.Duration
+	After time.Duration // which is set before the first entry
 
 	mu          sync.Mutex
 	first, last *Entry
 	armed       bool // a timer runs that will look at the first
 }
-
-// New is a queue for what may take the time given.
-func New(after time.Duration) *Queue { return &Queue{after: after} }
 
 // An Entry is a place in a queue. Its zero value is in none. It is used once.
 type Entry struct {
@@ -52,7 +48,7 @@ func (q *Queue) Add(e *Entry, by Expirer) {
 	}
 	q.first, q.last = e, e
 	if !q.armed || bubbled(e.End) {
-		q.arm(q.after)
+		q.arm(q.After)
 	}
 }
 

@@ -26,13 +26,13 @@ func (j *job) Expire() { j.ended, j.times = time.Now(), j.times+1 }
 
 func (j *job) start(q *Queue) {
 	j.began = time.Now()
-	j.End = j.began.Add(q.after)
+	j.End = j.began.Add(q.After)
 	q.Add(&j.Entry, j)
 }
 
 func TestEachEndsWhenItsTimeIsOver(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		q := New(time.Second)
+		q := &Queue{After: time.Second}
 		jobs := make([]job, 50)
 		for i := range jobs {
 			jobs[i].start(q)
@@ -52,7 +52,7 @@ func TestEachEndsWhenItsTimeIsOver(t *testing.T) {
 func TestWhatWasRemovedDoesNotEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for _, order := range [][]int{{0, 1, 2}, {2, 1, 0}, {1, 0, 2}, {1, 2, 0}, {0}, {1}, {2}, {0, 2}, {}} {
-			q := New(time.Second)
+			q := &Queue{After: time.Second}
 			jobs := make([]job, 3)
 			for i := range jobs {
 				jobs[i].start(q)
@@ -78,7 +78,7 @@ func TestWhatWasRemovedDoesNotEnd(t *testing.T) {
 }
 
 func TestATimerForManyIsOne(t *testing.T) {
-	q := New(time.Hour)
+	q := &Queue{After: time.Hour}
 	var j [3]job
 	j[0].start(q)
 	require.True(t, q.armed)
@@ -96,7 +96,7 @@ func TestATimerForManyIsOne(t *testing.T) {
 }
 
 func TestAQueueOutlivesABubble(t *testing.T) {
-	q := New(time.Second)
+	q := &Queue{After: time.Second}
 	for range 2 {
 		synctest.Test(t, func(t *testing.T) {
 			var late, gone job
@@ -119,14 +119,14 @@ type alarm struct {
 func (a *alarm) Expire() { a.rang.Add(1) }
 
 func TestManyGoroutinesInRealTime(t *testing.T) {
-	q := New(20 * time.Millisecond)
+	q := &Queue{After: 20 * time.Millisecond}
 	kept := make([][]*alarm, 8)
 	var all sync.WaitGroup
 	for i := range kept {
 		all.Go(func() {
 			for range 500 {
 				a := new(alarm)
-				a.End = time.Now().Add(q.after)
+				a.End = time.Now().Add(q.After)
 				if q.Add(&a.Entry, a); rand.IntN(2) == 0 {
 					q.Remove(&a.Entry)
 				} else {
@@ -145,19 +145,19 @@ func TestManyGoroutinesInRealTime(t *testing.T) {
 
 func BenchmarkEntry(b *testing.B) {
 	b.Run("queue", func(b *testing.B) {
-		q := New(time.Second)
+		q := &Queue{After: time.Second}
 		var j job
-		j.End = time.Now().Add(q.after)
+		j.End = time.Now().Add(q.After)
 		for b.Loop() {
 			q.Add(&j.Entry, &j)
 			q.Remove(&j.Entry)
 		}
 	})
 	b.Run("queue/par", func(b *testing.B) {
-		q := New(time.Second)
+		q := &Queue{After: time.Second}
 		b.RunParallel(func(pb *testing.PB) {
 			var j job
-			j.End = time.Now().Add(q.after)
+			j.End = time.Now().Add(q.After)
 			for pb.Next() {
 				q.Add(&j.Entry, &j)
 				q.Remove(&j.Entry)

@@ -2,7 +2,6 @@ package otelmesh
 
 import (
 	"context"
-	"errors"
 	"net/http"
 	"strconv"
 	"time"
@@ -121,7 +120,7 @@ func (c *call) BodyEnded(err error) {
 // if it did. The body is that of a request with the context ctx.
 func shortfall(ctx context.Context, ended error) error {
 	switch {
-	case ended == nil, errors.Is(ended, body.ErrClosed) && ctx.Err() == nil:
+	case ended == nil, ended == body.ErrClosed && ctx.Err() == nil:
 		return nil
 	case ctx.Err() != nil:
 		return context.Cause(ctx)

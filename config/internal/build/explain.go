@@ -63,7 +63,7 @@ func (m *Mesh) Explain(r *http.Request) (*Decision, error) {
 		d.Malformed = "it names no host"
 		return d, nil
 	}
-	d.Port = portOf(r.URL)
+	d.Port = uint16(portOf(r.URL))
 	view := match.ViewOf(r)
 	normal, ok := match.NormalizePath(view.Path(), s.paths)
 	if !ok || strings.Contains(r.URL.RawQuery, "#") {

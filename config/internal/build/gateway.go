@@ -95,7 +95,7 @@ func (u *update) serve(s *snapshot) {
 		}
 		port := uint16(server.Port)
 		if server.TLS == nil {
-			s.ports[port] = rules
+			s.ports[uint32(port)] = rules
 			continue
 		}
 		config, err := u.mesh.options.Gateway.serverTLS(server.TLS)
@@ -107,7 +107,7 @@ func (u *update) serve(s *snapshot) {
 		one.tls.Store(config)
 		if s.tls[port] == nil {
 			s.tls[port] = &terminator{map[string]*secure{}}
-			s.ports[port] = s.tls[port]
+			s.ports[uint32(port)] = s.tls[port]
 		}
 		for _, name := range server.Names {
 			s.tls[port].byName[name] = one
@@ -191,7 +191,8 @@ func (m *Mesh) ServedURI(port uint16, name string) string {
 // Ports are those of a gateway, plain and with TLS, in ascending order.
 func (m *Mesh) Ports() (plain, secure []uint16) {
 	s := m.now.Load()
-	for _, port := range slices.Sorted(maps.Keys(s.ports)) {
+	for _, number := range slices.Sorted(maps.Keys(s.ports)) {
+		port := uint16(number)
 		if s.tls[port] == nil {
 			plain = append(plain, port)
 		} else {

@@ -68,7 +68,7 @@ type snapshot struct {
 
 	clusters map[plan.Cluster]*cluster
 
-	ports map[uint16]http.RoundTripper
+	ports map[uint32]http.RoundTripper
 	other http.RoundTripper
 	paths match.PathOptions
 	tls   map[uint16]*terminator // of a gateway: the ports with TLS
@@ -108,7 +108,7 @@ func (d dispatch) RoundTrip(r *http.Request) (*http.Response, error) {
 	path := view.Path()
 	normal, ok := match.NormalizePath(path, s.paths)
 	switch {
-	case !ok, strings.Contains(r.URL.RawQuery, "#"):
+	case !ok, strings.IndexByte(r.URL.RawQuery, '#') >= 0:
 		closeBody(r)
 		return nil, refused(http.StatusBadRequest, "path_normalization_failed")
 	case normal != path:
@@ -124,11 +124,11 @@ func (d dispatch) RoundTrip(r *http.Request) (*http.Response, error) {
 }
 
 // portOf is the service port that a URL asks for.
-func portOf(u *url.URL) uint16 {
+func portOf(u *url.URL) uint32 {
 	host := u.Host
 	if i := strings.LastIndexByte(host, ':'); i >= 0 && strings.IndexByte(host[i:], ']') < 0 {
 		if n, err := strconv.ParseUint(host[i+1:], 10, 16); err == nil {
-			return uint16(n)
+			return uint32(n)
 		}
 	}
 	if u.Scheme == "https" {

@@ -112,7 +112,7 @@ func (m *Mesh) plan(w *plan.World) (*plan.Plan, error) {
 func (u *update) snapshot() (*snapshot, error) {
 	s := &snapshot{
 		users: users{quiet: make(chan struct{})}, clusters: u.clusters,
-		ports: map[uint16]http.RoundTripper{}, paths: plan.PathOptions(u.world.Mesh), world: u.world,
+		ports: map[uint32]http.RoundTripper{}, paths: plan.PathOptions(u.world.Mesh), world: u.world,
 	}
 	for _, name := range slices.SortedFunc(maps.Keys(u.plan.Clusters), plan.Cluster.Compare) {
 		target := u.plan.Clusters[name]
@@ -129,7 +129,7 @@ func (u *update) snapshot() (*snapshot, error) {
 			u.problems.add("", err)
 			continue
 		}
-		s.ports[uint16(port)] = table
+		s.ports[uint32(port)] = table
 	}
 	u.serve(s)
 	var err error
