@@ -94,7 +94,7 @@ func (c *call) run(try *flow.Try, res *http.Response, err error) (*http.Response
 // pause drains the answer that the next attempt replaces, and waits before it. The
 // error is why the request ended meanwhile.
 func (c *call) pause(v *verdict, res *http.Response) error {
-	c.policy.discard(res)
+	c.policy.discard(res, v.now)
 	if v.Wait > 0 {
 		if left := v.Wait - time.Since(v.now); left > 0 {
 			timer := time.NewTimer(left)

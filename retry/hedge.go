@@ -73,8 +73,9 @@ func (r *race) run(s *sending) (*flow.Try, *http.Response, error) {
 				r.settle(end.try)
 				return end.try, end.res, end.err
 			}
-			go r.policy.discard(end.res)
-			r.note(end.try, end.res, end.err, "while another attempt was under way", time.Now())
+			now := time.Now()
+			go r.policy.discard(end.res, now)
+			r.note(end.try, end.res, end.err, "while another attempt was under way", now)
 			r.dropped = append(r.dropped, end.try)
 		case <-late.C:
 			if hedges > 0 && r.hedge() {
@@ -179,7 +180,7 @@ func (r *race) bury(n int) {
 		if end.extra {
 			r.rules.budget.done()
 		}
-		r.policy.discard(end.res)
+		r.policy.discard(end.res, time.Now())
 		if end.err != nil && r.rules.budget.countsActive() {
 			r.rules.budget.ended()
 		}

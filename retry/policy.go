@@ -3,6 +3,8 @@ package retry
 import (
 	"net/http"
 	"sync/atomic"
+
+	"github.com/sidecarless/mesh/internal/expiry"
 )
 
 // A Policy repeats requests. It is safe for use by many goroutines, and one
@@ -12,6 +14,7 @@ type Policy struct {
 	own    *Budget // used while the Config names none
 	counts counts
 	late   quantile // how long attempts take until the headers of the answer
+	drains expiry.Queue
 }
 
 type counts struct {
@@ -20,7 +23,7 @@ type counts struct {
 
 // New is a policy for c. The error lists everything that is wrong with it.
 func New(c Config) (*Policy, error) {
-	p := &Policy{own: newBudget(BudgetConfig{TTL: defaultTTL})}
+	p := &Policy{own: newBudget(BudgetConfig{TTL: defaultTTL}), drains: expiry.Queue{After: drainTime}}
 	if err := p.Update(c); err != nil {
 		return nil, err
 	}

@@ -30,7 +30,7 @@ func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
 		return res, nil
 	}
 	c := t.call(rules, try, r)
-	c.url, c.host, c.header = pristine, host, header
+	c.url, c.host, c.header = pristine, host, header // as they were
 	if err != nil {
 		err = failure(c.ctx, err)
 	}
@@ -44,6 +44,7 @@ func (t *transport) whole(rules *rules, r *http.Request) (*http.Response, error)
 	}
 	try := flow.TryOf(r)
 	c := t.call(rules, try, r)
+	c.url, c.host, c.header = urlOf(r, try), r.Host, r.Header
 	if rules.config.Chain {
 		c.inherit()
 	}
@@ -94,7 +95,7 @@ func (t *transport) call(rules *rules, try *flow.Try, r *http.Request) *call {
 	f := try.Flow
 	c := &call{
 		transport: t, rules: rules, flow: f, ctx: r.Context(),
-		request: r, url: urlOf(r, try), host: r.Host, header: r.Header, begun: 1,
+		request: r, begun: 1,
 	}
 	if f.More == nil {
 		f.More = &c.more

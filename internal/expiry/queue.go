@@ -62,13 +62,16 @@ func (q *Queue) arm(after time.Duration) {
 	time.AfterFunc(after, q.look)
 }
 
-// Remove takes an entry out that may be there still.
-func (q *Queue) Remove(e *Entry) {
+// Remove takes an entry out and reports whether it was there: if not, its Expirer
+// has been told, or is about to be.
+func (q *Queue) Remove(e *Entry) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if e.waits {
-		q.unlink(e)
+	if !e.waits {
+		return false
 	}
+	q.unlink(e)
+	return true
 }
 
 func (q *Queue) unlink(e *Entry) {

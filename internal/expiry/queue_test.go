@@ -58,8 +58,8 @@ func TestWhatWasRemovedDoesNotEnd(t *testing.T) {
 				jobs[i].start(q)
 			}
 			for _, i := range order {
-				q.Remove(&jobs[i].Entry)
-				q.Remove(&jobs[i].Entry) // once more does nothing
+				require.True(t, q.Remove(&jobs[i].Entry))
+				require.False(t, q.Remove(&jobs[i].Entry))
 			}
 			time.Sleep(2 * time.Second)
 			synctest.Wait()
@@ -71,7 +71,7 @@ func TestWhatWasRemovedDoesNotEnd(t *testing.T) {
 					}
 				}
 				require.Equal(t, want, jobs[i].times, "job %d, removed %v", i, order)
-				q.Remove(&jobs[i].Entry)
+				require.False(t, q.Remove(&jobs[i].Entry))
 			}
 		}
 	})
