@@ -27,8 +27,8 @@ type handler struct {
 
 // ServeHTTP implements http.Handler.
 func (h handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	f, in := flow.EnsureServed(r)
-	s := &serving{sink: h.sink, flow: f, request: r}
+	f, in, s := flow.EnsureServedWith[serving](r)
+	s.sink, s.flow, s.request = h.sink, f, r
 	if in.Body != nil && in.Body != http.NoBody {
 		in = in.WithContext(in.Context())
 		s.in.ReadCloser = counting(in.Body, grpc.Is(r.Header))

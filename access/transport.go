@@ -26,8 +26,8 @@ type transport struct {
 
 // RoundTrip implements http.RoundTripper.
 func (t transport) RoundTrip(r *http.Request) (*http.Response, error) {
-	f, out := flow.Ensure(r)
-	c := &call{sink: t.sink, flow: f}
+	f, out, c := flow.EnsureWith[call](r)
+	c.sink, c.flow = t.sink, f
 	if out.Body != nil && out.Body != http.NoBody {
 		out = flow.Own(out)
 		c.in.ReadCloser = counting(out.Body, grpc.Is(r.Header))

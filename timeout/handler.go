@@ -75,9 +75,11 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // serving is the bound on a request that a handler gets, or why it is refused.
 func (s *settings) serving(r *http.Request) (bound, *mesh.Error) {
 	total, asked := s.total(), bound{}
-	if v := r.Header[expectedHeader]; s.Honor != nil && len(v) > 0 && s.Honor(r) {
-		if d, ok := parseMillis(v[0]); ok && d > 0 {
-			asked = asked.atMost(d)
+	if s.Honor != nil {
+		if v := r.Header[expectedHeader]; len(v) > 0 && s.Honor(r) {
+			if d, ok := parseMillis(v[0]); ok && d > 0 {
+				asked = asked.atMost(d)
+			}
 		}
 	}
 	if s.GRPC {

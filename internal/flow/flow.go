@@ -92,22 +92,52 @@ func EnsureServed(r *http.Request) (*Flow, *http.Request) {
 	return install(r, true)
 }
 
+// EnsureWith is [Ensure] for a layer that keeps something of its own with each
+// request. That lies in one allocation with the record, if there was none.
+func EnsureWith[T any](r *http.Request) (*Flow, *http.Request, *T) {
+	if f := Of(r); f != nil {
+		return f, r, new(T)
+	}
+	return installWith[T](r, false)
+}
+
+// EnsureServedWith is [EnsureWith] for a request that a handler serves.
+func EnsureServedWith[T any](r *http.Request) (*Flow, *http.Request, *T) {
+	if f := Served(r); f != nil {
+		return f, r, new(T)
+	}
+	return installWith[T](r, true)
+}
+
+// A record is a Flow and the copy of the request that carries it, which are one
+// allocation.
+type record struct {
+	f    Flow
+	copy http.Request
+}
+
 func install(r *http.Request, served bool) (*Flow, *http.Request) {
-	ctx := r.Context()
-	// Record and copy are one allocation; WithContext is inlined, and its own copy
-	// stays on the stack.
-	both := new(struct {
-		f    Flow
-		copy http.Request
+	return new(record).install(r, served)
+}
+
+func installWith[T any](r *http.Request, served bool) (*Flow, *http.Request, *T) {
+	all := new(struct {
+		record
+		own T
 	})
-	f, own := &both.f, &both.copy
-	f.Context, f.Request, f.Start = ctx, r, time.Now()
+	f, r := all.install(r, served)
+	return f, r, &all.own
+}
+
+func (rec *record) install(r *http.Request, served bool) (*Flow, *http.Request) {
+	f, own := &rec.f, &rec.copy
+	f.Context, f.Request, f.Start = r.Context(), r, time.Now()
 	if served {
 		f.First.state.Store(inbound)
 	}
 	f.First.Flow, f.First.N, f.First.own = f, 1, own
-	*own = *r.WithContext(f)
-	return f, f.First.own
+	*own = *r.WithContext(f) // which is inlined, and its own copy stays on the stack
+	return f, own
 }
 
 // Bound makes ctx, a child of f's context, the context of the request from here

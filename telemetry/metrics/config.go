@@ -2,6 +2,7 @@ package metrics
 
 import (
 	"cmp"
+	"hash/maphash"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -113,8 +114,8 @@ func New(c Config) (*Metrics, error) {
 	if c.Service != "" {
 		m.destination = serviceOf(c.Service, m.own.Namespace)
 	}
-	m.clients.known.Store(&map[key]*series{})
-	m.servers.known.Store(&map[key]*series{})
+	m.clients.init()
+	m.servers.init()
 	m.attempts.init(&c)
 	m.upstreams.init(&c)
 	if err := m.register(); err != nil {
@@ -194,4 +195,27 @@ func (c *Config) histogram(name, help string) prometheus.HistogramOpts {
 // without a lock.
 type reporter struct {
 	known atomic.Pointer[map[key]*series]
+
+	// What was found last at each place: to hash all of a key takes longer than to
+	// compare it with its like.
+	recent [64]atomic.Pointer[series]
+	seed   maphash.Seed
+}
+
+func (r *reporter) init() {
+	r.known.Store(&map[key]*series{})
+	r.seed = maphash.MakeSeed()
+}
+
+// find is what is known for k, or nil.
+func (r *reporter) find(k *key) *series {
+	place := &r.recent[(maphash.String(r.seed, k.cluster)+uint64(k.status))%uint64(len(r.recent))]
+	if s := place.Load(); s != nil && s.key == *k {
+		return s
+	}
+	s := (*r.known.Load())[*k]
+	if s != nil {
+		place.Store(s)
+	}
+	return s
 }

@@ -41,6 +41,8 @@ func (i identity) String() string {
 
 // A series is the handles of one set of labels.
 type series struct {
+	key key // what it was made for
+
 	requests                          prometheus.Counter
 	duration, received, sent          prometheus.Observer
 	requestMessages, responseMessages prometheus.Counter // of gRPC; nil otherwise
@@ -77,7 +79,7 @@ func (m *Metrics) add(r *reporter, k key, describe func(key) labels) *series {
 		m.sets[values] = s
 	}
 	entry := *s
-	entry.to = m.attempts.of(k.cluster)
+	entry.key, entry.to = k, m.attempts.of(k.cluster)
 	var next map[key]*series
 	if len(known) < most*m.config.MaxSeries {
 		next = maps.Clone(known)

@@ -35,7 +35,7 @@ func (m *Metrics) Source(_ context.Context, r access.Record) {
 	if k.peer == nil {
 		k.endpoint = r.Endpoint
 	}
-	s := (*m.clients.known.Load())[k]
+	s := m.clients.find(&k)
 	if s == nil {
 		s = m.add(&m.clients, k, m.sourceLabels)
 	}
@@ -55,7 +55,7 @@ func (m *Metrics) Destination(_ context.Context, r access.Record) {
 	if m.destination.host == "" && !m.config.NoHost {
 		k.host = r.Host
 	}
-	s := (*m.servers.known.Load())[k]
+	s := m.servers.find(&k)
 	if s == nil {
 		s = m.add(&m.servers, k, m.destinationLabels)
 	}
