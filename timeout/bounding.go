@@ -11,14 +11,12 @@ import (
 )
 
 // A bounding bounds one request of a client: it is a context that ends when the
-// time is over. Where the request has a body it is that as well, at the end of which
-// the time begins. It is told when the answer's body has ended.
+// time is over. It is told when the answer's body has ended.
 type bounding struct {
 	context.Context
 	settings *settings
 	cancel   context.CancelCauseFunc
 	total    time.Duration
-	body     io.ReadCloser // nil unless the time begins with its end
 
 	mu    sync.Mutex
 	phase phase
@@ -35,10 +33,10 @@ const (
 	expired
 )
 
-func (s *settings) bounding(parent context.Context, total time.Duration) *bounding {
-	b := &bounding{settings: s, total: total}
+// bind makes b a context below parent.
+func (b *bounding) bind(parent context.Context, s *settings, total time.Duration) {
+	b.settings, b.total = s, total
 	b.Context, b.cancel = context.WithCancelCause(parent)
-	return b
 }
 
 // start lets the time begin, unless it has begun or is over.
@@ -124,19 +122,25 @@ func (b *bounding) BodyEnded(error) {
 	b.cancel(nil)
 }
 
+// A sent body is that of a request, whose time begins with its end.
+type sent struct {
+	io.ReadCloser
+	bounding *bounding
+}
+
 // Read implements io.Reader.
-func (b *bounding) Read(p []byte) (int, error) {
-	n, err := b.body.Read(p)
+func (s *sent) Read(p []byte) (int, error) {
+	n, err := s.ReadCloser.Read(p)
 	if err != nil {
-		b.start(time.Now())
+		s.bounding.start(time.Now())
 	}
 	return n, err
 }
 
 // Close implements io.Closer. Nothing is sent after it, so that it is also an end
 // of the request.
-func (b *bounding) Close() error {
-	err := b.body.Close()
-	b.start(time.Now())
+func (s *sent) Close() error {
+	err := s.ReadCloser.Close()
+	s.bounding.start(time.Now())
 	return err
 }

@@ -30,32 +30,31 @@ func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	if !total.set || r.Method == http.MethodConnect {
 		return t.next.RoundTrip(r)
 	}
-	f, own := flow.Ensure(r)
-	try, start := &f.First, f.Start
+	f, own, b := flow.EnsureWith[bounding](r)
+	try, start, spent := &f.First, f.Start, time.Duration(0)
 	if own == r { // layers outside, such as a delay, have spent some time already
 		try, start = flow.TryOf(r), time.Now()
+		spent = start.Sub(f.Start)
 	}
 	r = own
 	if f.Total == 0 || total.Duration < f.Total {
 		f.Total = total.Duration
 	}
 
-	b := s.bounding(within(r), total.Duration)
+	b.bind(within(r), s, total.Duration)
+	r = under(r, b)
 	handshake := changes(r)
 	switch {
 	case handshake:
 		b.start(time.Now())
-		r = under(r, b)
 	case r.Body == nil || r.Body == http.NoBody:
-		if bounded := start.Sub(f.Start) + total.Duration; f.Bounded == 0 || bounded < f.Bounded {
+		if bounded := spent + total.Duration; f.Bounded == 0 || bounded < f.Bounded {
 			f.Bounded = bounded
 		}
 		b.start(start)
-		r = under(r, b)
 	default:
-		b.body = r.Body
-		r = flow.Own(under(r, b))
-		r.Body = b
+		r = flow.Own(r)
+		r.Body = &sent{r.Body, b}
 	}
 
 	res, err := t.next.RoundTrip(r)

@@ -343,7 +343,7 @@ func TestABodyThatEndsAfterTheAnswerStartsNoTimer(t *testing.T) {
 		_, err := send(t.Context(), rt, strings.NewReader("x"))
 		require.NoError(t, err)
 		require.NoError(t, late.Close())
-		require.Nil(t, late.(*bounding).timer)
+		require.Equal(t, stopped, late.(*sent).bounding.phase)
 	})
 }
 
