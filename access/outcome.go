@@ -17,8 +17,9 @@ import (
 func (r *Record) note(f *flow.Flow, asked *http.Request) {
 	r.Start, r.Duration = f.Start, time.Since(f.Start)
 	r.Method, r.Host, r.Path, r.Protocol = asked.Method, hostOf(asked), pathOf(asked), protocolOf(asked)
-	r.Route, r.Branch, r.Upstream = f.Route, f.Branch, f.Upstream
-	r.Drawn, r.DrawnOf = f.Drawn, f.DrawnOf
+	chosen := f.Chosen()
+	r.Route, r.Branch, r.Upstream = chosen.Route, chosen.Branch, chosen.Upstream
+	r.Drawn, r.DrawnOf = chosen.Drawn, chosen.DrawnOf
 	r.Attempts, r.Peer, r.Trace, r.Request = f.Attempts(), f.Peer(), flow.TraceOf(f.Context), asked
 	if m := f.More; m != nil {
 		// Envoy knows no flag for a refusal of access; the details tell it.

@@ -18,13 +18,13 @@ func PerEndpoint(r *http.Request) (string, bool) { return r.URL.Host, r.URL.Host
 // of each request, such as an access.Sink: without a record all requests share a
 // circuit.
 func PerRoute(r *http.Request) (string, bool) {
-	if f := flow.Of(r); f != nil {
-		return f.Route, f.Route != ""
+	route := ""
+	if t := flow.TryOf(r); t != nil {
+		route = t.Choice().Route
+	} else if f := flow.Served(r); f != nil {
+		route = f.Route
 	}
-	if f := flow.Served(r); f != nil {
-		return f.Route, f.Route != ""
-	}
-	return "", false
+	return route, route != ""
 }
 
 // circuits are those of the keys used last.

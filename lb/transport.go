@@ -28,8 +28,8 @@ func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	try, r := flow.OwnTry(r)
 	f := try.Flow
 	conf := t.balancer.current.Load().conf
-	if conf.name != "" && try.N == 1 && f.Upstream != conf.name {
-		f.Upstream = conf.name
+	if conf.name != "" {
+		try.Choice().Upstream = conf.name
 	}
 	var q Query
 	if conf.timed {

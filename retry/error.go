@@ -78,8 +78,8 @@ func newError(t *flow.Try, err error, flag mesh.Flag, kind mesh.Kind) *Error {
 	}
 	e.Op, e.Flag = "retry", flag.With(e.Flag)
 	e.Retried = e.Retried || len(f.More.Tries) > 1
-	e.Route = or(e.Route, f.Route)
-	e.Branch = or(e.Branch, f.Branch)
+	e.Route = or(e.Route, t.Choice().Route)
+	e.Branch = or(e.Branch, t.Choice().Branch)
 	e.Endpoint = or(e.Endpoint, t.Endpoint())
 	return &Error{Tries: f.More.History(), Err: &e}
 }

@@ -14,10 +14,10 @@ import (
 // is its own first attempt.
 var recorded = map[string]command{
 	"DURATION":             fromFlow(func(f *flow.Flow) string { return strconv.FormatInt(time.Since(f.Start).Milliseconds(), 10) }),
-	"ROUTE_NAME":           fromFlow(func(f *flow.Flow) string { return f.Route }),
+	"ROUTE_NAME":           chosen(func(c *flow.Choice) string { return c.Route }),
 	"START_TIME":           startTime,
-	"UPSTREAM_CLUSTER":     fromFlow(statisticsOf),
-	"UPSTREAM_CLUSTER_RAW": fromFlow(func(f *flow.Flow) string { return f.Upstream }),
+	"UPSTREAM_CLUSTER":     chosen(statisticsOf),
+	"UPSTREAM_CLUSTER_RAW": chosen(func(c *flow.Choice) string { return c.Upstream }),
 	"UPSTREAM_REQUEST_ATTEMPT_COUNT": func(s *scope) string {
 		if s.header == nil {
 			return "1"
@@ -54,15 +54,28 @@ func fromFlow(read func(*flow.Flow) string) command {
 	}
 }
 
+// chosen reads what was chosen for a request that is sent, or served.
+func chosen(read func(*flow.Choice) string) command {
+	return func(s *scope) string {
+		if t := flow.TryOf(s.r); t != nil {
+			return read(t.Chosen())
+		}
+		if f := flow.Served(s.r); f != nil {
+			return read(&f.Choice)
+		}
+		return ""
+	}
+}
+
 func statusOf(s *scope) string { return strconv.Itoa(s.status) }
 
 // statisticsOf is the name of the upstream in statistics. Those of Istio's clusters
 // end in a semicolon.
-func statisticsOf(f *flow.Flow) string {
-	if strings.HasPrefix(f.Upstream, "outbound|") {
-		return f.Upstream + ";"
+func statisticsOf(c *flow.Choice) string {
+	if strings.HasPrefix(c.Upstream, "outbound|") {
+		return c.Upstream + ";"
 	}
-	return f.Upstream
+	return c.Upstream
 }
 
 // attempts is how often a request was sent.

@@ -24,8 +24,8 @@ func (t transport) RoundTrip(r *http.Request) (*http.Response, error) {
 		}
 		return nil, noRoute(rule)
 	}
-	if f := flow.Of(r); f != nil {
-		f.Route = rule.Name
+	if t := flow.TryOf(r); t != nil {
+		t.Choice().Route = rule.Name
 	}
 	res, err := rule.Value.RoundTrip(r)
 	if err != nil {

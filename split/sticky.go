@@ -99,7 +99,9 @@ type stickyTransport struct {
 // RoundTrip implements http.RoundTripper.
 func (t *stickyTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 	c := stick(t.k, t.s.now.Load(), r)
-	c.note(flow.Of(r))
+	if t := flow.TryOf(r); t != nil {
+		c.note(t.Choice())
+	}
 	res, err := c.Value.RoundTrip(r)
 	if err == nil && c.issue != "" {
 		if res.Header == nil {
@@ -118,7 +120,9 @@ type stickyHandler struct {
 // ServeHTTP implements http.Handler.
 func (h *stickyHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	c := stick(h.k, h.s.now.Load(), r)
-	c.note(flow.Served(r))
+	if f := flow.Served(r); f != nil {
+		c.note(&f.Choice)
+	}
 	if c.issue != "" {
 		w.Header().Add("Set-Cookie", h.k.setCookie(c.issue))
 	}

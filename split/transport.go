@@ -20,7 +20,9 @@ type transport struct{ s *Splitter[http.RoundTripper] }
 // RoundTrip implements http.RoundTripper.
 func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	c := t.s.draw()
-	c.note(flow.Of(r))
+	if t := flow.TryOf(r); t != nil {
+		c.note(t.Choice())
+	}
 	return c.Value.RoundTrip(r)
 }
 
@@ -29,7 +31,9 @@ type handler struct{ s *Splitter[http.Handler] }
 // ServeHTTP implements http.Handler.
 func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	c := h.s.draw()
-	c.note(flow.Served(r))
+	if f := flow.Served(r); f != nil {
+		c.note(&f.Choice)
+	}
 	c.Value.ServeHTTP(w, r)
 }
 
@@ -54,9 +58,5 @@ func (t *table[T]) draw(random uint64) choice[T] {
 	return choice[T]{Branch: t.at(v), at: uint32(v), of: uint32(t.total)}
 }
 
-// note tells the record of the request, if there is one.
-func (c *choice[T]) note(f *flow.Flow) {
-	if f != nil {
-		f.Branch, f.Drawn, f.DrawnOf = c.Name, c.at, c.of
-	}
-}
+// note tells the record of the request.
+func (c *choice[T]) note(to *flow.Choice) { to.Branch, to.Drawn, to.DrawnOf = c.Name, c.at, c.of }

@@ -139,7 +139,8 @@ func (b *bounding) judge(f *flow.Flow, err error) error {
 		return err
 	}
 	over := *cause
-	over.Route, over.Branch = f.Route, f.Branch
+	chosen := f.Chosen()
+	over.Route, over.Branch = chosen.Route, chosen.Branch
 	if last := f.Last(); last != nil {
 		over.Endpoint = last.Endpoint()
 	}

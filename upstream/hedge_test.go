@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"net/http"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -15,6 +16,8 @@ import (
 	"github.com/sidecarless/mesh/lb"
 	"github.com/sidecarless/mesh/meshtest"
 	"github.com/sidecarless/mesh/retry"
+	"github.com/sidecarless/mesh/route"
+	"github.com/sidecarless/mesh/split"
 	"github.com/sidecarless/mesh/upstream"
 )
 
@@ -49,4 +52,84 @@ func TestHedgedAttemptsMayComeFromOutside(t *testing.T) {
 		}
 		require.Positive(t, hedges.Stats().Hedges)
 	})
+}
+
+// They may also be sent to different destinations, and then each is told as its own.
+func TestHedgedAttemptsMayGoDifferentWays(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const after = time.Millisecond
+		var branches []split.ClientBranch
+		for _, name := range []string{"v1", "v2"} {
+			u, err := upstream.New(upstream.Config{
+				Name: "reviews-" + name, Endpoints: lb.Addrs(name + ":80"), NoRetry: true, NoEjection: true,
+				Transport: meshtest.NewUpstream(meshtest.Reply{Delay: 2 * after, Body: name}),
+			})
+			require.NoError(t, err)
+			defer u.Close()
+			branches = append(branches, split.ClientBranch{Name: name, Weight: 1, Value: u})
+		}
+		s, err := split.New(branches...)
+		require.NoError(t, err)
+		table, err := route.New(route.ClientRule{Name: "reviews", Value: split.Transport(s)})
+		require.NoError(t, err)
+		hedges, err := retry.New(retry.Config{Hedge: retry.Hedge{After: after, Max: 1}})
+		require.NoError(t, err)
+		told := make(chan access.Record, 1)
+		log := access.Sink(func(_ context.Context, r access.Record) { told <- r })
+		client := mesh.Chain(log.Transport, hedges.Transport)(route.Transport(table))
+		for range 50 {
+			r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://reviews/", nil)
+			require.NoError(t, err)
+			res, err := client.RoundTrip(r)
+			require.NoError(t, err)
+			_, err = io.Copy(io.Discard, res.Body)
+			require.NoError(t, err)
+			require.NoError(t, res.Body.Close())
+			last := <-told
+			require.Equal(t, "reviews", last.Route)
+			require.Equal(t, 2, last.Attempts)
+			require.Equal(t, "reviews-"+last.Branch, last.Upstream)
+			require.Equal(t, last.Branch+":80", last.Endpoint)
+			require.EqualValues(t, 2, last.DrawnOf)
+			require.Equal(t, strings.HasSuffix(last.Upstream, "v2"), last.Drawn == 1)
+		}
+	})
+}
+
+// A retry that goes another way is told as it went, too.
+func TestARetryMayGoAnotherWay(t *testing.T) {
+	at := func(name string, status int) split.ClientBranch {
+		u, err := upstream.New(upstream.Config{
+			Name: "reviews-" + name, Endpoints: lb.Addrs(name + ":80"), NoRetry: true,
+			Transport: meshtest.NewUpstream(meshtest.Reply{Status: status}),
+		})
+		require.NoError(t, err)
+		t.Cleanup(func() { u.Close() })
+		return split.ClientBranch{Name: name, Weight: 1, Value: u}
+	}
+	s, err := split.New(at("bad", http.StatusServiceUnavailable), at("good", http.StatusOK))
+	require.NoError(t, err)
+	draws := uint64(0)
+	s.Rand = func() uint64 { draws++; return draws - 1 } // the bad one first
+	retries, err := retry.New(retry.Config{Attempts: 1, On: []retry.Condition{retry.ServerError}, Backoff: retry.Backoff{Base: 1}})
+	require.NoError(t, err)
+	var told []access.Record
+	log := access.Sink(func(_ context.Context, r access.Record) { told = append(told, r) })
+	client := mesh.Chain(log.Transport, retries.Transport)(split.Transport(s))
+	for range 2 {
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://reviews/", nil)
+		require.NoError(t, err)
+		res, err := client.RoundTrip(r)
+		require.NoError(t, err)
+		require.Equal(t, http.StatusOK, res.StatusCode)
+		require.NoError(t, res.Body.Close())
+	}
+	require.Len(t, told, 2)
+	for _, r := range told {
+		require.Equal(t, 2, r.Attempts)
+		require.Equal(t, "good", r.Branch)
+		require.Equal(t, "reviews-good", r.Upstream)
+		require.Equal(t, "good:80", r.Endpoint)
+		require.EqualValues(t, 1, r.Drawn)
+	}
 }

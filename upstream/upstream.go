@@ -160,10 +160,8 @@ func guards(c breaker.Config) bool {
 
 // RoundTrip implements http.RoundTripper.
 func (u *Upstream) RoundTrip(r *http.Request) (*http.Response, error) {
-	f, r := flow.Ensure(r)
-	if f.Upstream != u.name { // attempts that are hedged around it come at the same time
-		f.Upstream = u.name
-	}
+	t, r := flow.EnsureTry(r)
+	t.Choice().Upstream = u.name
 	return u.send.Load().chain.RoundTrip(r)
 }
 

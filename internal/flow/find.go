@@ -46,6 +46,15 @@ func (t *Try) covers(r *http.Request) bool {
 		r.Method == own.Method && r.Host == own.Host && r.Body == own.Body && *r.URL == *own.URL
 }
 
+// EnsureTry is [Ensure] for a layer that looks at the attempt.
+func EnsureTry(r *http.Request) (*Try, *http.Request) {
+	if t := TryOf(r); t != nil {
+		return t, r
+	}
+	f, own := install(r, false)
+	return &f.First, own
+}
+
 // Served is the record of a request that a handler serves, or nil.
 func Served(r *http.Request) *Flow {
 	f, _ := r.Context().Value(flowKey{}).(*Flow)

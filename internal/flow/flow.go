@@ -28,9 +28,7 @@ type Flow struct {
 	Request *http.Request // as the caller gave it; not to be changed
 	Start   time.Time     // when the record was made: the one clock reading that layers share
 
-	Route    string // the rule that was chosen
-	Branch   string // the branch of the split
-	Upstream string // the destination, Envoy's cluster
+	Choice // for the first attempt, and by layers around whoever repeats the request; see [Flow.Chosen]
 
 	More *More // nil until somebody needs it: see [Flow.Tell]
 
@@ -39,13 +37,20 @@ type Flow struct {
 
 	Draw uint64 // random bits that are the same for all attempts; zero until somebody needs them
 
-	// Where a random draw fell in the sum of a split's weights, and that sum. Both are
-	// zero where no draw decided.
-	Drawn, DrawnOf uint32
-
 	peer atomic.Pointer[Workload]
 
 	First Try
+}
+
+// A Choice is where layers send an attempt.
+type Choice struct {
+	Route    string // the rule that was chosen
+	Branch   string // the branch of the split
+	Upstream string // the destination, Envoy's cluster
+
+	// Where a random draw fell in the sum of a split's weights, and that sum. Both are
+	// zero where no draw decided.
+	Drawn, DrawnOf uint32
 }
 
 // Caller is the context with which the request came.
@@ -166,6 +171,14 @@ func (f *Flow) Last() *Try {
 		return &f.First
 	}
 	return nil
+}
+
+// Chosen is what was chosen for the attempt that began last.
+func (f *Flow) Chosen() *Choice {
+	if t := f.Last(); t != nil {
+		return t.Choice()
+	}
+	return &f.Choice
 }
 
 // Flag notes that something befell a client's request, if it has a record.

@@ -91,7 +91,8 @@ func (t *Try) Settled() (mesh.Outcome, bool) {
 // A trying is the context of a further attempt.
 type trying struct {
 	context.Context
-	t *Try
+	t      *Try
+	choice Choice // for the first it stands in the record
 }
 
 // Value implements context.Context.
@@ -108,7 +109,7 @@ func (c *trying) Value(key any) any {
 // Next is the record of a further attempt and a copy of r for it. The copy has
 // r's URL and shares its header. ctx bounds the attempt and must come from f.
 func (f *Flow) Next(ctx context.Context, r *http.Request, n int) (*Try, *http.Request) {
-	all := new(struct { // one allocation, as in install
+	all := new(struct { // one allocation, as a record
 		t    Try
 		ctx  trying
 		copy http.Request
@@ -116,9 +117,26 @@ func (f *Flow) Next(ctx context.Context, r *http.Request, n int) (*Try, *http.Re
 	t, own := &all.t, &all.copy
 	f.Tell() // where it is noted that the attempt began
 	t.Flow, t.N, t.Began, t.own = f, int32(n), time.Since(f.Start), own
-	all.ctx.Context, all.ctx.t = ctx, t
+	all.ctx = trying{ctx, t, *tryIn(r.Context()).Choice()}
 	*own = *r.WithContext(&all.ctx)
 	return t, own
+}
+
+// Choice is where layers send t's attempt.
+func (t *Try) Choice() *Choice {
+	if t == &t.Flow.First {
+		return &t.Flow.Choice
+	}
+	return &t.own.Context().(*trying).choice
+}
+
+// Chosen is what was chosen as seen from where t is found: beyond whoever repeats
+// the request, for the attempt that began last.
+func (t *Try) Chosen() *Choice {
+	if t == &t.Flow.First {
+		return t.Flow.Chosen()
+	}
+	return t.Choice()
 }
 
 // Begin notes that t's attempt is being made, once, however often it is called.

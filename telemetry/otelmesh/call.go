@@ -152,12 +152,13 @@ func (c *call) end(failure error) {
 			attrs = append(attrs, key.String(value))
 		}
 	}
-	if f.Route != "" {
-		span.SetName("mesh " + f.Route)
+	chosen := f.Chosen()
+	if chosen.Route != "" {
+		span.SetName("mesh " + chosen.Route)
 	}
-	told(keyRoute, f.Route)
-	told(keyCluster, f.Upstream)
-	told(keySubset, f.Branch)
+	told(keyRoute, chosen.Route)
+	told(keyCluster, chosen.Upstream)
+	told(keySubset, chosen.Branch)
 	told(keyFlags, string(flags.Without(mesh.Denied)))
 	told(keyDetails, details)
 	if last := f.Last(); last != nil {

@@ -207,9 +207,9 @@ type nowhere struct{}
 // RoundTrip implements http.RoundTripper.
 func (nowhere) RoundTrip(r *http.Request) (*http.Response, error) {
 	closeBody(r)
-	if f := flow.Of(r); f != nil {
-		f.Upstream = "PassthroughCluster"
-		flow.TryOf(r).Begin()
+	if t := flow.TryOf(r); t != nil {
+		t.Choice().Upstream = "PassthroughCluster"
+		t.Begin()
 	}
 	e := refused(http.StatusServiceUnavailable, mesh.DetailsNoHealthyUpstream)
 	e.Flag = mesh.NoHealthyUpstream

@@ -70,8 +70,8 @@ type upgrades struct {
 func (u upgrades) RoundTrip(r *http.Request) (*http.Response, error) {
 	if to := r.Header["Upgrade"]; len(to) > 0 && !strings.EqualFold(to[0], "websocket") {
 		closeBody(r)
-		if f := flow.Of(r); f != nil {
-			f.Upstream = u.cluster
+		if t := flow.TryOf(r); t != nil {
+			t.Choice().Upstream = u.cluster
 		}
 		return nil, refused(http.StatusForbidden, "upgrade_failed")
 	}

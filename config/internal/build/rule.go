@@ -104,8 +104,8 @@ type naming struct {
 
 // RoundTrip implements http.RoundTripper.
 func (n naming) RoundTrip(r *http.Request) (*http.Response, error) {
-	if f := flow.Of(r); f != nil {
-		f.Upstream = n.cluster
+	if t := flow.TryOf(r); t != nil {
+		t.Choice().Upstream = n.cluster
 	}
 	return n.next.RoundTrip(r)
 }
