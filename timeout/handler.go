@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"strconv"
+	"time"
 
 	"github.com/sidecarless/mesh"
 	"github.com/sidecarless/mesh/internal/flow"
@@ -40,24 +41,25 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		h.next.ServeHTTP(w, r)
 		return
 	}
-	// The context ends without a cause of ours: to calls that the handler makes it
-	// is their caller's deadline, and no failure of those they call.
-	ctx, cancel := context.WithTimeout(r.Context(), total.Duration)
-	defer cancel()
-	f := flow.Served(r)
-	if f != nil {
-		if deadline, ok := ctx.Deadline(); ok {
-			f.Bounded = deadline.Sub(f.Start)
-		}
-	}
-	both := new(struct { // one allocation
+	all := new(struct { // one allocation
 		answer
+		deadline
 		bounded http.Request
 	})
-	a := &both.answer
+	// The context ends without a cause of ours: to calls that the handler makes it
+	// is their caller's deadline, and no failure of those they call.
+	ctx := &all.deadline
+	ctx.Context, ctx.at = r.Context(), time.Now().Add(total.Duration)
+	defer ctx.end()
+	f := flow.Served(r)
+	if f != nil {
+		at, _ := ctx.Deadline()
+		f.Bounded = at.Sub(f.Start)
+	}
+	a := &all.answer
 	a.r, a.inner, a.ctx = r, w, ctx
-	both.bounded = *r.WithContext(ctx) // which is inlined
-	h.next.ServeHTTP(a.Wrap(w, a), &both.bounded)
+	all.bounded = *r.WithContext(ctx) // which is inlined
+	h.next.ServeHTTP(a.Wrap(w, a), &all.bounded)
 	if !a.over() || a.Hijacked() || a.replaced || a.whole() {
 		return
 	}
@@ -101,7 +103,7 @@ type answer struct {
 	rw.Writer
 	r        *http.Request
 	inner    http.ResponseWriter
-	ctx      context.Context
+	ctx      *deadline
 	replaced bool
 }
 
