@@ -53,7 +53,7 @@ func (d *deadline) Done() <-chan struct{} { return d.context().Done() }
 func (d *deadline) Err() error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.made == nil && !d.ended && d.Context.Err() == nil && time.Now().Before(d.at) {
+	if d.made == nil && !d.ended && d.Context.Err() == nil && time.Until(d.at) > 0 {
 		return nil
 	}
 	return d.become().Err()
