@@ -1,14 +1,16 @@
-// Package expiry tells when something has taken longer than it may, with one timer
+// Package expiry tells when something has taken longer than it may, with few timers
 // for all that may take equally long.
 //
 // What may take equally long ends in the order in which it began, so that a list
 // holds it in order and only its head needs a timer. Most requests end long before
-// their time is over: entering the list and leaving it is all that they cost, where
-// each would have paid for a timer of its own.
+// their time is over: entering a list and leaving it is all that they cost, where
+// each would have paid for a timer of its own. There are as many lists as CPUs, so that
+// these seldom meet.
 package expiry
 
 import (
-	"sync"
+	"runtime"
+	"sync/atomic"
 	"time"
 )
 
@@ -17,13 +19,11 @@ import (
 type Expirer interface{ Expire() }
 
 // A Queue holds what may take a certain time. It has no goroutine, and while
-// nothing is in it at most one timer, which runs out.
+// nothing is in it a few timers at most, which run out.
 type Queue struct {
 	After time.Duration // which is set before the first entry
 
-	mu          sync.Mutex
-	first, last *Entry
-	armed       bool // a timer runs that will look at the first
+	lanes atomic.Pointer[[]lane] // made for the first entry
 }
 
 // An Entry is a place in a queue. Its zero value is in none. It is used once.
@@ -39,74 +39,27 @@ type Entry struct {
 // from now, or a little less, as the queue's time.
 func (q *Queue) Add(e *Entry, by Expirer) {
 	e.by = by
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	e.waits, e.prev = true, q.last
-	if q.last != nil {
-		q.last.next, q.last = e, e
-		return // the timer looks at those before it
-	}
-	q.first, q.last = e, e
-	if !q.armed || bubbled(e.End) {
-		q.arm(q.After)
-	}
+	q.lane(e).add(e, q.After)
 }
 
-// bubbled reports whether a time is that of a synctest bubble, which has no
-// monotonic clock. There a timer may be one of a bubble that is no more, which never
-// ends.
-func bubbled(t time.Time) bool { return t == t.Round(0) }
+// Remove takes an entry out that was added, and reports whether it was still there:
+// if not, its Expirer has been told, or is about to be.
+func (q *Queue) Remove(e *Entry) bool { return q.lane(e).remove(e) }
 
-func (q *Queue) arm(after time.Duration) {
-	q.armed = true
-	time.AfterFunc(after, q.look)
-}
+// mostLanes is from how many CPUs on they share lists.
+const mostLanes = 32
 
-// Remove takes an entry out and reports whether it was there: if not, its Expirer
-// has been told, or is about to be.
-func (q *Queue) Remove(e *Entry) bool {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	if !e.waits {
-		return false
+// lane is the list for e. The lower digits of the time at which it ends are as good
+// as random.
+func (q *Queue) lane(e *Entry) *lane {
+	lanes := q.lanes.Load()
+	if lanes == nil {
+		some := make([]lane, min(runtime.GOMAXPROCS(0), mostLanes))
+		if q.lanes.CompareAndSwap(nil, &some) {
+			lanes = &some
+		} else {
+			lanes = q.lanes.Load()
+		}
 	}
-	q.unlink(e)
-	return true
-}
-
-func (q *Queue) unlink(e *Entry) {
-	e.waits = false
-	if e.prev != nil {
-		e.prev.next = e.next
-	} else {
-		q.first = e.next
-	}
-	if e.next != nil {
-		e.next.prev = e.prev
-	} else {
-		q.last = e.prev
-	}
-	e.prev, e.next = nil, nil
-}
-
-// look ends what is due, and comes again for what then is the first.
-func (q *Queue) look() {
-	now := time.Now()
-	for _, e := range q.due(now) {
-		e.by.Expire()
-	}
-}
-
-// due takes out what is due.
-func (q *Queue) due(now time.Time) (due []*Entry) {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	for q.first != nil && !q.first.End.After(now) {
-		due = append(due, q.first)
-		q.unlink(q.first)
-	}
-	if q.armed = q.first != nil; q.armed {
-		q.arm(q.first.End.Sub(now))
-	}
-	return due
+	return &(*lanes)[e.End.Nanosecond()>>4%len(*lanes)]
 }

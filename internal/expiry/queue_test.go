@@ -44,8 +44,11 @@ func TestEachEndsWhenItsTimeIsOver(t *testing.T) {
 			require.Equal(t, 1, jobs[i].times, i)
 			require.Equal(t, time.Second, jobs[i].ended.Sub(jobs[i].began), i)
 		}
-		require.Nil(t, q.first)
-		require.Nil(t, q.last)
+		for i := range *q.lanes.Load() {
+			l := &(*q.lanes.Load())[i]
+			require.Nil(t, l.first)
+			require.Nil(t, l.last)
+		}
 	})
 }
 
@@ -79,20 +82,17 @@ func TestWhatWasRemovedDoesNotEnd(t *testing.T) {
 
 func TestATimerForManyIsOne(t *testing.T) {
 	q := &Queue{After: time.Hour}
-	var j [3]job
+	j := make([]job, 2)
 	j[0].start(q)
-	require.True(t, q.armed)
-	allocs := testing.AllocsPerRun(1000, func() {
-		j[1].start(q)
+	beside := func() { // in the same list
+		j[1].End = j[0].End
+		q.Add(&j[1].Entry, &j[1])
 		q.Remove(&j[1].Entry)
-	})
-	require.Zero(t, allocs, "beside another")
+	}
+	require.True(t, q.lane(&j[0].Entry).armed)
+	require.Zero(t, testing.AllocsPerRun(1000, beside))
 	q.Remove(&j[0].Entry)
-	allocs = testing.AllocsPerRun(1000, func() {
-		j[2].start(q)
-		q.Remove(&j[2].Entry)
-	})
-	require.Zero(t, allocs, "alone")
+	require.Zero(t, testing.AllocsPerRun(1000, beside), "alone")
 }
 
 func TestAQueueOutlivesABubble(t *testing.T) {
