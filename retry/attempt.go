@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/sidecarless/mesh"
+	"github.com/sidecarless/mesh/internal/flow"
 )
 
 // errPerTry ends an attempt that ran out of its time.
@@ -63,6 +64,9 @@ func (a *attempt) answered() {
 		t.Stop()
 	}
 }
+
+// Err implements context.Context.
+func (a *attempt) Err() error { return flow.Err(a.Context) }
 
 // BodyEnded implements body.Ender: the attempt is over.
 func (a *attempt) BodyEnded(error) { a.cancel(nil) }

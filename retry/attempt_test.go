@@ -2,6 +2,7 @@ package retry_test
 
 import (
 	"context"
+	"errors"
 	"io"
 	"net/http"
 	"strings"
@@ -114,4 +115,32 @@ func TestABoundIsKnownWhateverTheTransportMakesOfIt(t *testing.T) {
 		require.Len(t, all.Tries, 4)
 		require.Equal(t, mesh.DetailsPerTryTimeout, mesh.AsError(all.Tries[0].Err).Details)
 	})
+}
+
+// What ends an attempt because the time is over, its own or the request's, is for the
+// transport a deadline and not a caller who has gone, and only that.
+func TestTheContextOfAnAttemptSaysWhyItEnded(t *testing.T) {
+	for name, c := range map[string]struct {
+		perTry time.Duration
+		cause  error // with which the request ends after a second
+		want   error
+	}{
+		"the attempt's time": {perTry: time.Millisecond, cause: errors.New("gone"), want: context.DeadlineExceeded},
+		"the request's time": {perTry: time.Minute, cause: timeoutError(), want: context.DeadlineExceeded},
+		"the caller":         {perTry: time.Minute, cause: errors.New("gone"), want: context.Canceled},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				ctx, end := context.WithCancelCause(t.Context())
+				time.AfterFunc(time.Second, func() { end(c.cause) })
+				_, err := mustNew(t, retry.Config{PerTry: c.perTry}).Transport(roundTripper(func(r *http.Request) (*http.Response, error) {
+					<-r.Context().Done()
+					require.Equal(t, c.want, r.Context().Err())
+					return nil, r.Context().Err()
+				})).RoundTrip(request(t, "GET", "").WithContext(ctx))
+				require.Error(t, err)
+				require.Equal(t, c.want == context.DeadlineExceeded, errors.Is(err, context.DeadlineExceeded))
+			})
+		})
+	}
 }

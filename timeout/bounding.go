@@ -8,6 +8,7 @@ import (
 
 	"github.com/sidecarless/mesh"
 	"github.com/sidecarless/mesh/internal/expiry"
+	"github.com/sidecarless/mesh/internal/flow"
 )
 
 // A bounding bounds one request of a client: it is a context that ends when the
@@ -96,13 +97,7 @@ func (b *bounding) cause() *mesh.Error {
 }
 
 // Err implements context.Context.
-func (b *bounding) Err() error {
-	err := b.Context.Err()
-	if err != nil && b.cause() != nil {
-		return context.DeadlineExceeded
-	}
-	return err
-}
+func (b *bounding) Err() error { return flow.Err(b.Context) }
 
 // Deadline implements context.Context. There is none of ours before the request's
 // body has ended.

@@ -62,6 +62,23 @@ func TestTheContextSaysThatTheTimeIsOver(t *testing.T) {
 	}
 }
 
+// Whichever of two bounds is over first, the context inside both says the same.
+func TestTheContextInsideOfTwoBoundsSaysSoToo(t *testing.T) {
+	for name, c := range map[string]struct{ outer, inner time.Duration }{
+		"outer": {time.Second, time.Minute},
+		"inner": {time.Minute, time.Second},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				look := untilTheEnd(func(ctx context.Context) { require.Equal(t, context.DeadlineExceeded, ctx.Err()) })
+				rt := mesh.Chain(bounded(t, Config{Total: c.outer}).Transport, bounded(t, Config{Total: c.inner}).Transport)(look)
+				_, err := rt.RoundTrip(httptest.NewRequest("GET", "http://svc/", nil))
+				require.Equal(t, mesh.UpstreamTimeout, mesh.FlagOf(err))
+			})
+		})
+	}
+}
+
 func TestManyRequestsEndEachInItsTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		rt := bounded(t, Config{Total: time.Second}).Transport(untilTheEnd(func(context.Context) {}))
