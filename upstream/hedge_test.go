@@ -133,3 +133,48 @@ func TestARetryMayGoAnotherWay(t *testing.T) {
 		require.EqualValues(t, 1, r.Drawn)
 	}
 }
+
+// An attempt that is repeated further in is none besides those that are made of it, and
+// what is told is the last of these.
+func TestRepeatedAttemptsMayBeRepeatedWithin(t *testing.T) {
+	again := func(perTry time.Duration) retry.Config {
+		return retry.Config{Attempts: 1, PerTry: perTry, On: []retry.Condition{retry.ServerError}, Backoff: retry.Backoff{Base: 1}}
+	}
+	for name, c := range map[string]struct{ outer, inner time.Duration }{
+		"plain":         {},
+		"bounded":       {outer: time.Minute},
+		"bounded inner": {inner: time.Minute},
+		"bounded both":  {time.Minute, time.Second},
+	} {
+		t.Run(name, func(t *testing.T) {
+			server := meshtest.NewUpstream(meshtest.Reply{Status: http.StatusServiceUnavailable})
+			at := func(name string) split.ClientBranch {
+				u, err := upstream.New(upstream.Config{
+					Name: "reviews-" + name, Endpoints: lb.Addrs(name + ":80"), NoEjection: true, Retry: again(c.inner),
+					Transport: server,
+				})
+				require.NoError(t, err)
+				t.Cleanup(func() { u.Close() })
+				return split.ClientBranch{Name: name, Weight: 1, Value: u}
+			}
+			s, err := split.New(at("v1"), at("v2"))
+			require.NoError(t, err)
+			draws := uint64(0)
+			s.Rand = func() uint64 { draws++; return draws - 1 } // v1 first
+			retries, err := retry.New(again(c.outer))
+			require.NoError(t, err)
+			var told access.Record
+			log := access.Sink(func(_ context.Context, r access.Record) { told = r })
+			r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://reviews/", nil)
+			require.NoError(t, err)
+			res, err := mesh.Chain(log.Transport, retries.Transport)(split.Transport(s)).RoundTrip(r)
+			require.NoError(t, err)
+			require.NoError(t, res.Body.Close())
+			require.Len(t, server.Requests(), 4)
+			require.Equal(t, 4, told.Attempts)
+			require.Equal(t, "v2", told.Branch)
+			require.Equal(t, "reviews-v2", told.Upstream)
+			require.Equal(t, "v2:80", told.Endpoint)
+		})
+	}
+}

@@ -33,6 +33,7 @@ const (
 	begun     = 1 << iota // Begin was called
 	ownHeader             // the header of own is no longer the caller's
 	inbound               // it is no attempt, but a request that a handler serves
+	replaced              // another attempt is made in its place
 	settled               // times the status
 )
 
@@ -106,8 +107,9 @@ func (c *trying) Value(key any) any {
 	return c.Context.Value(key)
 }
 
-// Next is the record of a further attempt and a copy of r for it. The copy has
-// r's URL and shares its header. ctx bounds the attempt and must come from f.
+// Next is the record of a further attempt and a copy of r for it, or with an n of 1
+// of a first one in place of r's. The copy has r's URL and shares its header. ctx bounds
+// the attempt and must come from f.
 func (f *Flow) Next(ctx context.Context, r *http.Request, n int) (*Try, *http.Request) {
 	all := new(struct { // one allocation, as a record
 		t    Try
@@ -116,8 +118,12 @@ func (f *Flow) Next(ctx context.Context, r *http.Request, n int) (*Try, *http.Re
 	})
 	t, own := &all.t, &all.copy
 	f.Tell() // where it is noted that the attempt began
+	of := tryIn(r.Context())
+	if n == 1 {
+		of.state.Or(replaced)
+	}
 	t.Flow, t.N, t.Began, t.own = f, int32(n), time.Since(f.Start), own
-	all.ctx = trying{ctx, t, *tryIn(r.Context()).Choice()}
+	all.ctx = trying{ctx, t, *of.Choice()}
 	*own = *r.WithContext(&all.ctx)
 	return t, own
 }
@@ -141,9 +147,10 @@ func (t *Try) Chosen() *Choice {
 
 // Begin notes that t's attempt is being made, once, however often it is called.
 // A balancer calls it when it has set t's host, which may then be read while the
-// attempt is under way. Hedged attempts may begin at the same time.
+// attempt is under way. Hedged attempts may begin at the same time. One in whose
+// place further in another is made, the first of several, does not begin.
 func (t *Try) Begin() {
-	if t.Begun() || t.state.Or(begun)&begun != 0 {
+	if t.state.Load()&(begun|replaced) != 0 || t.state.Or(begun)&begun != 0 {
 		return
 	}
 	if m := t.Flow.More; t != &t.Flow.First {
