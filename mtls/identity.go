@@ -28,6 +28,11 @@ type Config struct {
 	TrustDomain string
 	Aliases     []string
 
+	// MinVersion is the least version of TLS for connections to this workload, of 1.2
+	// and 1.3 as package crypto/tls numbers them; zero is 1.2. It is Istio's
+	// meshMTLS.minProtocolVersion, and as there says nothing of what a client speaks.
+	MinVersion uint16
+
 	// Interval is how often Run looks for new files; zero is 10 s. A Source knows by
 	// itself when it has changed.
 	Interval time.Duration
@@ -58,7 +63,7 @@ func New(c Config) (*Identity, error) {
 	if c.RevokedFile != "" && c.Source != nil {
 		l.Add("RevokedFile", c.RevokedFile, "stands beside Source, and only one of them can count")
 	}
-	c.checkDomains(&l)
+	c.checkChangeable(&l)
 	l.NotNegative("Interval", c.Interval)
 	if err := l.Err(); err != nil {
 		return nil, err
@@ -85,7 +90,13 @@ func New(c Config) (*Identity, error) {
 	return i, nil
 }
 
-func (c *Config) checkDomains(l *check.List) {
+// checkChangeable checks what may change later.
+func (c *Config) checkChangeable(l *check.List) {
+	switch c.MinVersion {
+	case 0, tls.VersionTLS12, tls.VersionTLS13:
+	default:
+		l.Add("MinVersion", tls.VersionName(c.MinVersion), "must be TLS 1.2 or 1.3")
+	}
 	if c.TrustDomain != "" && !trustDomain(c.TrustDomain) {
 		l.Add("TrustDomain", c.TrustDomain, "is no trust domain")
 	}
@@ -133,12 +144,25 @@ func (i *Identity) take(k *Credentials) error {
 // new ones: for connections that are made from now on, and for requests on those that
 // are open. With an error nothing changes.
 func (i *Identity) SetTrustDomains(own string, aliases ...string) error {
+	return i.change(func(c *Config) { c.TrustDomain, c.Aliases = own, slices.Clone(aliases) })
+}
+
+// MinVersion is the least version of TLS for connections to this workload.
+func (i *Identity) MinVersion() uint16 { return i.now.Load().least }
+
+// SetMinVersion changes [Config.MinVersion] for connections that are made from now
+// on. With an error nothing changes.
+func (i *Identity) SetMinVersion(v uint16) error {
+	return i.change(func(c *Config) { c.MinVersion = v })
+}
+
+func (i *Identity) change(change func(*Config)) error {
 	i.update.Lock()
 	defer i.update.Unlock()
 	c := i.config
-	c.TrustDomain, c.Aliases = own, slices.Clone(aliases)
+	change(&c)
 	l := check.List{Prefix: "mtls"}
-	c.checkDomains(&l)
+	c.checkChangeable(&l)
 	if err := l.Err(); err != nil {
 		return err
 	}
@@ -146,7 +170,7 @@ func (i *Identity) SetTrustDomains(own string, aliases ...string) error {
 	if err != nil {
 		return err
 	}
-	i.config.TrustDomain, i.config.Aliases = c.TrustDomain, c.Aliases
+	i.config.TrustDomain, i.config.Aliases, i.config.MinVersion = c.TrustDomain, c.Aliases, c.MinVersion
 	i.now.Store(m)
 	return nil
 }

@@ -26,8 +26,8 @@ func TestAllProblemsAreReported(t *testing.T) {
 		}
 		return all
 	}
-	_, err := mtls.New(mtls.Config{TrustDomain: "A", Aliases: []string{"b", "c/d"}, Interval: -1})
-	require.Equal(t, []string{"mtls.CertFile", "mtls.KeyFile", "mtls.RootsFile", "mtls.TrustDomain", "mtls.Aliases[1]", "mtls.Interval"}, fields(err))
+	_, err := mtls.New(mtls.Config{TrustDomain: "A", Aliases: []string{"b", "c/d"}, MinVersion: tls.VersionTLS10, Interval: -1})
+	require.Equal(t, []string{"mtls.CertFile", "mtls.KeyFile", "mtls.RootsFile", "mtls.MinVersion", "mtls.TrustDomain", "mtls.Aliases[1]", "mtls.Interval"}, fields(err))
 
 	_, err = mtls.New(mtls.Config{CertFile: "no-cert", KeyFile: "no-key", RootsFile: "no-roots"})
 	require.Equal(t, []string{"mtls.CertFile", "mtls.KeyFile", "mtls.RootsFile"}, fields(err))

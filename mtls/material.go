@@ -21,6 +21,7 @@ type material struct {
 	domains []string // that are taken for this mesh's, its own first
 
 	roots  map[string]*x509.CertPool // as Credentials.Roots
+	least  uint16                    // version of TLS for a server
 	server *tls.Config
 }
 
@@ -58,6 +59,7 @@ func compile(c *Config, k *Credentials) (*material, error) {
 	if err := l.Err(); err != nil {
 		return nil, err
 	}
+	m.least = max(c.MinVersion, tls.VersionTLS12)
 	m.server = m.serverConfig()
 	return m, nil
 }
@@ -87,7 +89,7 @@ func (m *material) serverConfig() *tls.Config {
 		}
 	}
 	return &tls.Config{
-		MinVersion:   tls.VersionTLS12,
+		MinVersion:   m.least,
 		NextProtos:   alpn,
 		Certificates: []tls.Certificate{m.Certificate},
 		ClientCAs:    all,

@@ -129,6 +129,30 @@ func TestTrustDomainsMayChange(t *testing.T) {
 	require.Equal(t, []string{"cluster.local"}, server.TrustDomains())
 }
 
+func TestTheLeastVersionMayChange(t *testing.T) {
+	ca := certtest.NewCA()
+	server, caller := newWorkload(t, ca, reviewsID), newWorkload(t, ca, frontendID)
+	addr := server.server(t, mtls.Strict)
+	ask := func(most uint16) error {
+		c := caller.Client()
+		c.MaxVersion = most
+		_, err := get(t, addr, c, false)
+		return err
+	}
+	require.EqualValues(t, tls.VersionTLS12, server.MinVersion())
+	require.NoError(t, ask(tls.VersionTLS12))
+	require.NoError(t, server.SetMinVersion(tls.VersionTLS13))
+	require.ErrorContains(t, ask(tls.VersionTLS12), "protocol version")
+	require.NoError(t, ask(tls.VersionTLS13))
+
+	// It stays when the files are read again, and a bad one changes nothing.
+	require.NoError(t, server.Reload())
+	require.ErrorContains(t, server.SetMinVersion(tls.VersionTLS11), "mtls.MinVersion")
+	require.EqualValues(t, tls.VersionTLS13, server.MinVersion())
+	require.NoError(t, server.SetMinVersion(0))
+	require.NoError(t, ask(tls.VersionTLS12))
+}
+
 func read(t *testing.T, name string) []byte {
 	t.Helper()
 	text, err := os.ReadFile(name)

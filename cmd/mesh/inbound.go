@@ -94,6 +94,6 @@ func (p *proxyFlags) identity(config *istio.Config, logger *slog.Logger) (*mtls.
 	m := config.MeshConfig().Spec
 	return mtls.New(mtls.Config{
 		CertFile: p.app.cert, KeyFile: p.app.key, RootsFile: p.app.ca, RevokedFile: p.app.crl,
-		TrustDomain: m.GetTrustDomain(), Aliases: m.GetTrustDomainAliases(), Logger: logger,
+		TrustDomain: m.GetTrustDomain(), Aliases: m.GetTrustDomainAliases(), MinVersion: config.MinTLSVersion(), Logger: logger,
 	})
 }

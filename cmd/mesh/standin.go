@@ -75,7 +75,9 @@ func (s *standIn) Watch(ctx context.Context, _ func(*mtls.Credentials, error)) e
 // identity is one of the mesh, whichever trust domains that has.
 func (s *standIn) identity(config *istio.Config) (*mtls.Identity, error) {
 	m := config.MeshConfig().Spec
-	return mtls.New(mtls.Config{Source: s, TrustDomain: m.GetTrustDomain(), Aliases: m.GetTrustDomainAliases()})
+	return mtls.New(mtls.Config{
+		Source: s, TrustDomain: m.GetTrustDomain(), Aliases: m.GetTrustDomainAliases(), MinVersion: config.MinTLSVersion(),
+	})
 }
 
 // credential is what any credentialName stands for.

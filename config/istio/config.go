@@ -1,6 +1,7 @@
 package istio
 
 import (
+	"crypto/tls"
 	"errors"
 	"iter"
 	"slices"
@@ -111,6 +112,16 @@ func (c *Config) MeshConfig() Object[*meshconfig.MeshConfig] {
 		return Object[*meshconfig.MeshConfig]{Spec: &meshconfig.MeshConfig{}}
 	}
 	return Object[*meshconfig.MeshConfig]{Resource: c.mesh, Spec: c.mesh.Spec.(*meshconfig.MeshConfig)}
+}
+
+// MinTLSVersion is the least version of TLS for connections to workloads, as package
+// crypto/tls numbers them: MeshConfig's meshMTLS.minProtocolVersion. An identity has to
+// be told it, see [mtls.Config].
+func (c *Config) MinTLSVersion() uint16 {
+	if c.MeshConfig().Spec.GetMeshMTLS().GetMinProtocolVersion() == meshconfig.MeshConfig_TLSConfig_TLSV1_3 {
+		return tls.VersionTLS13
+	}
+	return tls.VersionTLS12
 }
 
 // Findings yields all there is to say about the documents, errors included, in

@@ -53,8 +53,10 @@ type GatewayConfig struct {
 	Identity *mtls.Identity
 
 	// Providers, Tokens and TrustedHops are for AuthorizationPolicies and
-	// RequestAuthentications of the workload, as in [ServerConfig]. With zero hops
-	// the first client is the one that connects.
+	// RequestAuthentications of the workload, as in [ServerConfig]. Zero hops are those of
+	// MeshConfig's defaultConfig.gatewayTopology.numTrustedProxies; without these the
+	// first client is the one that connects. Trusted proxies are also believed in
+	// X-Forwarded-Proto.
 	Providers   map[string]func(*http.Request) (authz.Answer, error)
 	Tokens      func([]*security.JWTRule) (func(*http.Request) (*http.Request, error), error)
 	TrustedHops int
@@ -153,7 +155,7 @@ func (g *Gateway) Handler(port uint16) http.Handler {
 		return h.(http.Handler)
 	}
 	next := forward.New(forward.Config{Client: g.mesh, Port: port})
-	h, _ := g.handlers.LoadOrStore(port, edge{g.mesh, port, g.server.door(next)})
+	h, _ := g.handlers.LoadOrStore(port, edge{g.mesh, g.server, port, g.server.door(next)})
 	return h.(http.Handler)
 }
 
@@ -226,20 +228,23 @@ func (g *Gateway) Close() error { return errors.Join(g.mesh.Close(), g.server.Cl
 // of the connection. Of a client's certificate that was verified it tells all of
 // it, in place of what the client says (Envoy's SANITIZE_SET).
 type edge struct {
-	mesh *build.Mesh
-	port uint16
-	next http.Handler
+	mesh   *build.Mesh
+	server *Server
+	port   uint16
+	next   http.Handler
 }
 
 // ServeHTTP implements http.Handler.
 func (e edge) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	r = r.WithContext(r.Context())
 	r.Header = r.Header.Clone()
-	proto := "http"
-	if r.TLS != nil {
-		proto = "https"
+	if said := r.Header["X-Forwarded-Proto"]; len(said) == 0 || e.server.now.Load().hops == 0 {
+		proto := "http"
+		if r.TLS != nil {
+			proto = "https"
+		}
+		r.Header["X-Forwarded-Proto"] = []string{proto}
 	}
-	r.Header["X-Forwarded-Proto"] = []string{proto}
 	delete(r.Header, peer.ForwardedCert)
 	if r.TLS != nil && len(r.TLS.VerifiedChains) > 0 {
 		by := e.mesh.ServedURI(e.port, r.TLS.ServerName)

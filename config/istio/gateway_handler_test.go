@@ -169,6 +169,50 @@ func TestAHandlerFindsThePortByTheConnection(t *testing.T) {
 	require.Nil(t, s.gateway.TLSConfig(80))
 }
 
+// The mesh may say that a load balancer stands before the gateway.
+func TestTrustedProxiesBeforeAGateway(t *testing.T) {
+	const resources = `
+---
+apiVersion: security.istio.io/v1
+kind: AuthorizationPolicy
+metadata: {name: edge}
+spec:
+  selector: {matchLabels: {istio: ingressgateway}}
+  action: DENY
+  rules: [{from: [{source: {remoteIpBlocks: [10.6.6.6]}}]}]
+`
+	const one = "\n---\napiVersion: mesh.istio.io/v1alpha1\nkind: MeshConfig\ndefaultConfig: {gatewayTopology: {numTrustedProxies: 1}}\n"
+	gateway := gatewayOf("{port: {number: 80, name: http, protocol: HTTP}, hosts: ['*']}") + routed("app.example.com") + resources
+	ask := func(s *site, chain string) (int, string) {
+		res, said, err := s.get(80, caller{header: http.Header{"X-Forwarded-For": {chain}, "X-Forwarded-Proto": {"https"}}})
+		require.NoError(t, err)
+		return res.StatusCode, said
+	}
+	for name, open := range map[string]func() *site{
+		"said by the mesh": func() *site { return open(t, gateway+one, istio.GatewayConfig{}) },
+		"said in Go":       func() *site { return open(t, gateway, istio.GatewayConfig{TrustedHops: 1}) },
+		"said by a new mesh": func() *site {
+			s := open(t, gateway, istio.GatewayConfig{})
+			require.NoError(t, s.gateway.Update(parseWithApp(t, gateway+one)))
+			return s
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := open()
+			status, _ := ask(s, "10.6.6.6")
+			require.Equal(t, 403, status, "the balancer saw it")
+			status, said := ask(s, "10.6.6.6, 10.7.7.7")
+			require.Equal(t, 200, status, "a caller has written it")
+			require.Contains(t, said, "proto=https", "the balancer ended TLS")
+			require.Contains(t, said, "for=10.6.6.6, 10.7.7.7,127.0.0.1")
+		})
+	}
+	s := open(t, gateway, istio.GatewayConfig{})
+	status, said := ask(s, "10.6.6.6")
+	require.Equal(t, 200, status, "nobody vouches for the address")
+	require.Contains(t, said, "proto=http ")
+}
+
 func TestPoliciesHoldAtTheEdge(t *testing.T) {
 	const policies = `
 ---

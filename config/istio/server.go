@@ -2,6 +2,7 @@ package istio
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -87,6 +88,7 @@ type admission struct {
 	asks   bool                                       // whether there are policies with the action CUSTOM
 	verify func(*http.Request) (*http.Request, error) // nil: there are no rules for tokens
 	limits []*limitedRule
+	hops   int            // see [ServerConfig.TrustedHops]
 	world  *inbound.World // what it was made of
 }
 
@@ -194,7 +196,8 @@ func (s *Server) prepare(c *Config) (*next, error) {
 	providers, errProviders := s.providers(c, w, to, n)
 	domains, errDomains := s.trustDomains(w)
 	policies, errPolicies := w.Policies(to, inbound.Options{TrustDomains: domains, Providers: providers})
-	policies.TrustedHops = s.config.TrustedHops + 1
+	n.hops = s.trustedHops(w)
+	policies.TrustedHops = n.hops + 1
 	policies.Paths = plan.PathOptions(w.Mesh)
 	policies.RawPaths = policies.Paths == 0
 	n.split(policies)
@@ -204,7 +207,7 @@ func (s *Server) prepare(c *Config) (*next, error) {
 	if source, needed := n.modes.Needs(mtls.Strict); needed && s.config.Identity == nil {
 		errMode = &mesh.Problem{Source: source, Field: "spec.mtls.mode", Value: "STRICT", Reason: "needs an identity, and the server has none"}
 	}
-	return n, errors.Join(errDomains, errMode, errTokens, errProviders, errPolicies, errLimits)
+	return n, errors.Join(errDomains, s.minVersion(c), errMode, errTokens, errProviders, errPolicies, errLimits)
 }
 
 // split takes policies apart: between those with the action CUSTOM and the others a
@@ -242,6 +245,27 @@ func (s *Server) trustDomains(w *inbound.World) ([]string, error) {
 		}
 	}
 	return said, nil
+}
+
+// minVersion is why the identity lets in whom the mesh keeps out, if it does.
+func (s *Server) minVersion(c *Config) error {
+	least := c.MinTLSVersion()
+	if s.edge || s.config.Identity == nil || s.config.Identity.MinVersion() >= least {
+		return nil
+	}
+	return &mesh.Problem{
+		Field: "MeshConfig.meshMTLS.minProtocolVersion", Value: tls.VersionName(least),
+		Reason: "is more than the server's identity asks for: set its MinVersion",
+	}
+}
+
+// trustedHops is how many proxies before the one that connects are believed. For a
+// gateway the mesh may say it as well.
+func (s *Server) trustedHops(w *inbound.World) int {
+	if s.edge && s.config.TrustedHops == 0 {
+		return int(w.Mesh.GetDefaultConfig().GetGatewayTopology().GetNumTrustedProxies())
+	}
+	return s.config.TrustedHops
 }
 
 func (s *Server) verifier(w *inbound.World, to inbound.Workload) (func(*http.Request) (*http.Request, error), error) {

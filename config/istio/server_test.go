@@ -2,6 +2,7 @@ package istio_test
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -161,6 +162,7 @@ func TestAServerThatCouldNotKeepOutDoesNotStart(t *testing.T) {
 		{"a provider that is not there", custom, istio.ServerConfig{}, "is a provider that the server does not have"},
 		{"a condition that no server knows", impossible, istio.ServerConfig{}, "AuthorizationPolicy shop/filters: Rules[0].When[0].Key: is no attribute"},
 		{"a trust domain that the identity does not know", "apiVersion: mesh.istio.io/v1alpha1\nkind: MeshConfig\ntrustDomain: new.local\n", istio.ServerConfig{Identity: identity(t, ca, "reviews")}, "is a trust domain of the mesh that the server's identity does not accept"},
+		{"a version of TLS that the identity does not ask for", least13, istio.ServerConfig{Identity: identity(t, ca, "reviews")}, "MeshConfig.meshMTLS.minProtocolVersion: is more than the server's identity asks for"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			c.config.Workload = shop
@@ -187,6 +189,29 @@ func TestAServerThatCouldNotKeepOutDoesNotStart(t *testing.T) {
 	require.Error(t, err)
 	_, err = istio.NewServer(broken, istio.ServerConfig{})
 	require.Error(t, err)
+}
+
+const least13 = "apiVersion: mesh.istio.io/v1alpha1\nkind: MeshConfig\nmeshMTLS: {minProtocolVersion: TLSV1_3}\n"
+
+func TestTheLeastVersionOfTheMesh(t *testing.T) {
+	ca := certtest.NewCA()
+	config := parse(t, least13)
+	me := identity(t, ca, "reviews")
+	require.NoError(t, me.SetMinVersion(config.MinTLSVersion()))
+	s, err := istio.NewServer(config, istio.ServerConfig{Workload: shop, Identity: me})
+	require.NoError(t, err)
+	addr := start(t, s)
+	for most, lets := range map[uint16]bool{tls.VersionTLS12: false, tls.VersionTLS13: true} {
+		c := identity(t, ca, "frontend").Client()
+		c.MaxVersion = most
+		tr := &http.Transport{TLSClientConfig: c}
+		res, err := (&http.Client{Transport: tr}).Get("https://" + addr)
+		if require.Equal(t, lets, err == nil, err); lets {
+			require.NoError(t, res.Body.Close())
+		}
+		tr.CloseIdleConnections()
+	}
+	require.EqualValues(t, tls.VersionTLS12, parse(t, "").MinTLSVersion())
 }
 
 func TestUpdatesOfAServer(t *testing.T) {

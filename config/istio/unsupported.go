@@ -64,7 +64,12 @@ var notCarriedOut = map[protoreflect.FullName][]unsupported{
 		{field: "enableAutoMtls", reason: "a client does not find out which endpoints speak the mesh's TLS; write the tls mode ISTIO_MUTUAL in a DestinationRule", when: isAuto},
 		{field: "outboundTrafficPolicy", reason: "connections to unknown hosts are made by ClientConfig.Unknown; set its TLS there, and leave tls out", when: hasOutboundTLS},
 		{field: "serviceEntryVisibility", reason: "who sees a ServiceEntry is said by its exportTo; write that, or defaultServiceExportTo", when: isForSidecars},
-		{field: "tlsDefaults", reason: "curves and cipher suites are those of Go", when: hasCurvesOrSuites},
+		{field: "tlsDefaults", reason: "curves and cipher suites are those of Go", when: func(m protoreflect.Message) bool {
+			return hasCurvesOrSuites(m.Interface().(*meshconfig.MeshConfig).GetTlsDefaults())
+		}},
+		{field: "meshMTLS", reason: "curves and cipher suites are those of Go", when: func(m protoreflect.Message) bool {
+			return hasCurvesOrSuites(m.Interface().(*meshconfig.MeshConfig).GetMeshMTLS())
+		}},
 	},
 }
 
@@ -90,9 +95,8 @@ func isForSidecars(m protoreflect.Message) bool {
 }
 
 // hasCurvesOrSuites leaves out minProtocolVersion, which is for servers.
-func hasCurvesOrSuites(m protoreflect.Message) bool {
-	defaults := m.Interface().(*meshconfig.MeshConfig).GetTlsDefaults()
-	return len(defaults.GetEcdhCurves()) > 0 || len(defaults.GetCipherSuites()) > 0
+func hasCurvesOrSuites(c *meshconfig.MeshConfig_TLSConfig) bool {
+	return len(c.GetEcdhCurves()) > 0 || len(c.GetCipherSuites()) > 0
 }
 
 func isPassthrough(m protoreflect.Message) bool {

@@ -12,7 +12,7 @@ import (
 // meshCarriedOut are the fields of MeshConfig that hold for clients and servers.
 var meshCarriedOut = strings.Fields(`
 connectTimeout tcpKeepalive h2UpgradePolicy dnsRefreshRate localityLbSetting defaultTrafficPolicy defaultHttpRetryPolicy
-trustDomain trustDomainAliases rootNamespace pathNormalization extensionProviders
+trustDomain trustDomainAliases rootNamespace pathNormalization extensionProviders defaultConfig
 defaultVirtualServiceExportTo defaultDestinationRuleExportTo defaultServiceExportTo
 `)
 
@@ -23,14 +23,14 @@ var ofNoMatter = []string{
 	"accessLogEncoding", "accessLogFile", "accessLogFormat", "defaultProviders", "disableEnvoyListenerLog",
 	"enableEnvoyAccessLogService", "enablePrometheusMerge", "enableTracing", "inboundClusterStatName", "outboundClusterStatName",
 	// There is no proxy that listens, and no tunnel between proxies.
-	"defaultConfig", "hboneIdleTimeout", "inboundTrafficPolicy", "protocolDetectionTimeout", "proxyHttpPort",
+	"hboneIdleTimeout", "inboundTrafficPolicy", "protocolDetectionTimeout", "proxyHttpPort",
 	"proxyInboundListenPort", "proxyListenPort",
 	// There is no control plane: what is read is what the program gives.
 	"configSources", "discoverySelectors", "ingressClass", "ingressControllerMode", "ingressSelector", "ingressService",
 	"serviceScopeConfigs", "serviceSettings",
 	// A process has the identity and the roots that it is given, verifies every
 	// server, and leaves the TLS of connections to it to its server.
-	"ca", "caCertificates", "certificates", "meshMTLS", "verifyCertificateAtClient",
+	"ca", "caCertificates", "certificates", "verifyCertificateAtClient",
 }
 
 // A setting that a newer API brings must come to one of the lists.

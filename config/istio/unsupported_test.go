@@ -50,8 +50,9 @@ var unsupportedDocuments = map[string]string{
 	meshConfig("defaultTrafficPolicy: {connectionPool: {http: {useClientProtocol: true}}}"):                                          "mesh.yaml:3: MeshConfig: defaultTrafficPolicy.connectionPool.http.useClientProtocol: ",
 	meshConfig("enableAutoMtls: true"):                                                                                               "mesh.yaml:3: MeshConfig: enableAutoMtls: ",
 	meshConfig("outboundTrafficPolicy: {mode: ALLOW_ANY_DYNAMIC_DNS, tls: {mode: SIMPLE}}"):                                          "mesh.yaml:3: MeshConfig: outboundTrafficPolicy: ",
-	meshConfig("serviceEntryVisibility: {applyToSidecars: true, defaultVisibility: NAMESPACE}"):                                      "mesh.yaml:3: MeshConfig: serviceEntryVisibility: ",
 	meshConfig("tlsDefaults: {ecdhCurves: [P-256]}"):                                                                                 "mesh.yaml:3: MeshConfig: tlsDefaults: ",
+	meshConfig("meshMTLS: {cipherSuites: [ECDHE-RSA-AES128-GCM-SHA256]}"):                                                            "mesh.yaml:3: MeshConfig: meshMTLS: ",
+	meshConfig("serviceEntryVisibility: {applyToSidecars: true, defaultVisibility: NAMESPACE}"):                                      "mesh.yaml:3: MeshConfig: serviceEntryVisibility: ",
 	meshConfig("zoneAwareLbSetting: {minClusterSize: 2}"):                                                                            "mesh.yaml:3: MeshConfig: zoneAwareLbSetting: ",
 }
 
