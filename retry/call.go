@@ -22,11 +22,12 @@ type call struct {
 	ctx   context.Context // of the request: the record, or what a layer put around it
 
 	// The request as it came to this layer. Its URL and Host are kept apart, since
-	// layers inside change them where they are.
+	// layers inside change them where they are, and what was chosen for it outside.
 	request *http.Request
 	url     *url.URL
 	host    string
 	header  http.Header
+	choice  flow.Choice
 
 	replay    *replay // nil without a body, or with one that GetBody returns again
 	begun     int     // attempts, hedges included
@@ -141,6 +142,7 @@ func (c *call) open(s *sending, n int, a *attempt) {
 		s.attempt, ctx = a, a
 	}
 	s.try, s.request = c.flow.Next(ctx, c.request, n)
+	*s.try.Choice() = c.choice
 	if a != nil && a.perTry > 0 {
 		c.tell(s.try).Bounded = s.try.Began + a.perTry
 	}

@@ -21,16 +21,16 @@ func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
 		return t.whole(rules, r)
 	}
 	// Layers inside may give their copy, which for the first attempt is r, another
-	// URL.
+	// URL, and send further attempts another way.
 	try := flow.TryOf(r)
-	pristine, host, header := urlOf(r, try), r.Host, r.Header
+	pristine, host, header, choice := urlOf(r, try), r.Host, r.Header, *try.Choice()
 	res, err := t.next.RoundTrip(r)
 	try.Begin()
 	if err == nil && rules.ofAnswer(res.StatusCode, res.Header) == "" {
 		return res, nil
 	}
 	c := t.call(rules, try, r)
-	c.url, c.host, c.header = pristine, host, header // as they were
+	c.url, c.host, c.header, c.choice = pristine, host, header, choice // as they were
 	if err != nil {
 		err = failure(c.ctx, err)
 	}
@@ -44,7 +44,7 @@ func (t *transport) whole(rules *rules, r *http.Request) (*http.Response, error)
 	}
 	try := flow.TryOf(r)
 	c := t.call(rules, try, r)
-	c.url, c.host, c.header = urlOf(r, try), r.Host, r.Header
+	c.url, c.host, c.header, c.choice = urlOf(r, try), r.Host, r.Header, *try.Choice()
 	if rules.config.Chain {
 		c.inherit()
 	}

@@ -178,3 +178,34 @@ func TestRepeatedAttemptsMayBeRepeatedWithin(t *testing.T) {
 		})
 	}
 }
+
+// Of a destination that has no name no other's is told.
+func TestARetryLeavesNothingOfTheWayBefore(t *testing.T) {
+	for name, perTry := range map[string]time.Duration{"plain": 0, "bounded": time.Minute} {
+		t.Run(name, func(t *testing.T) {
+			bad, err := upstream.New(upstream.Config{
+				Name: "reviews-bad", Endpoints: lb.Addrs("bad:80"), NoRetry: true,
+				Transport: meshtest.NewUpstream(meshtest.Reply{Status: http.StatusServiceUnavailable}),
+			})
+			require.NoError(t, err)
+			defer bad.Close()
+			s, err := split.New(split.ClientBranch{Name: "bad", Weight: 1, Value: bad}, split.ClientBranch{Name: "good", Weight: 1, Value: meshtest.NewUpstream()})
+			require.NoError(t, err)
+			draws := uint64(0)
+			s.Rand = func() uint64 { draws++; return draws - 1 } // the bad one first
+			retries, err := retry.New(retry.Config{Attempts: 1, PerTry: perTry, On: []retry.Condition{retry.ServerError}, Backoff: retry.Backoff{Base: 1}})
+			require.NoError(t, err)
+			var told access.Record
+			log := access.Sink(func(_ context.Context, r access.Record) { told = r })
+			r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://reviews/", nil)
+			require.NoError(t, err)
+			res, err := mesh.Chain(log.Transport, retries.Transport)(split.Transport(s)).RoundTrip(r)
+			require.NoError(t, err)
+			require.NoError(t, res.Body.Close())
+			require.Equal(t, 2, told.Attempts)
+			require.Equal(t, "good", told.Branch)
+			require.Empty(t, told.Upstream)
+			require.Empty(t, told.Endpoint)
+		})
+	}
+}
