@@ -24,20 +24,23 @@ func (l *lane) add(e *Entry, after time.Duration) {
 		return // the timer looks at those before it
 	}
 	l.first, l.last = e, e
-	if !l.armed || bubbled(e.End) {
+	if !l.armed {
 		l.arm(after)
 	}
 }
 
-// bubbled reports whether a time is that of a synctest bubble, which has no
-// monotonic clock. There a timer may be one of a bubble that is no more, which never
-// ends.
-func bubbled(t time.Time) bool { return t == t.Round(0) }
-
+// arm has somebody look at the first after a time. A timer of a synctest bubble does not
+// count: the bubble may be no more before it ends.
 func (l *lane) arm(after time.Duration) {
-	l.armed = true
+	l.armed = after >= ages || !bubbled(l.first.End)
 	time.AfterFunc(after, l.look)
 }
+
+// bubbled reports whether a time is that of a bubble, which has no monotonic clock.
+func bubbled(t time.Time) bool { return t == t.Round(0) }
+
+// ages are so long that no monotonic clock may reach their end.
+const ages = 1 << 62 * time.Nanosecond
 
 func (l *lane) remove(e *Entry) bool {
 	l.mu.Lock()
@@ -80,7 +83,7 @@ func (l *lane) due(now time.Time) (due []*Entry) {
 		due = append(due, l.first)
 		l.unlink(l.first)
 	}
-	if l.armed = l.first != nil; l.armed {
+	if l.armed = false; l.first != nil {
 		l.arm(l.first.End.Sub(now))
 	}
 	return due

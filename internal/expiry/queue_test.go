@@ -1,6 +1,7 @@
 package expiry
 
 import (
+	"math"
 	"math/rand/v2"
 	"sync"
 	"sync/atomic"
@@ -108,6 +109,30 @@ func TestAQueueOutlivesABubble(t *testing.T) {
 			q.Remove(&gone.Entry)
 		})
 	}
+}
+
+func TestATimerOfABubbleIsNoneOutside(t *testing.T) {
+	q := &Queue{After: time.Millisecond}
+	end := time.Now().Add(q.After)
+	synctest.Test(t, func(*testing.T) {
+		// The same fraction of a second is the same list.
+		gone := job{Entry: Entry{End: time.Now().Add(time.Duration(end.Nanosecond()))}}
+		q.Add(&gone.Entry, &gone)
+		q.Remove(&gone.Entry)
+	})
+	a := &alarm{Entry: Entry{End: end}}
+	q.Add(&a.Entry, a)
+	require.Eventually(t, func() bool { return a.rang.Load() == 1 }, 10*time.Second, time.Millisecond)
+}
+
+// The end of so long a time is beyond the monotonic clock, as a bubble's is always.
+func TestATimeWithoutAnEndTakesOneTimer(t *testing.T) {
+	q := &Queue{After: math.MaxInt64}
+	j := job{Entry: Entry{End: time.Now().Add(q.After)}}
+	require.Zero(t, testing.AllocsPerRun(1000, func() {
+		q.Add(&j.Entry, &j)
+		q.Remove(&j.Entry)
+	}))
 }
 
 // An alarm rings on any goroutine.
