@@ -17,7 +17,7 @@ import (
 func (r *Record) note(f *flow.Flow, asked *http.Request) {
 	r.Start, r.Duration = f.Start, time.Since(f.Start)
 	r.Method, r.Host, r.Path, r.Protocol = asked.Method, hostOf(asked), pathOf(asked), protocolOf(asked)
-	chosen := f.Chosen()
+	chosen, last := f.Chosen()
 	r.Route, r.Branch, r.Upstream = chosen.Route, chosen.Branch, chosen.Upstream
 	r.Drawn, r.DrawnOf = chosen.Drawn, chosen.DrawnOf
 	r.Attempts, r.Peer, r.Trace, r.Request = f.Attempts(), f.Peer(), flow.TraceOf(f.Context), asked
@@ -29,8 +29,8 @@ func (r *Record) note(f *flow.Flow, asked *http.Request) {
 	if r.Method == "" {
 		r.Method = http.MethodGet
 	}
-	if t := f.Last(); t != nil {
-		r.tried(t)
+	if last != nil {
+		r.tried(last)
 	}
 }
 

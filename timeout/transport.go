@@ -139,9 +139,9 @@ func (b *bounding) judge(f *flow.Flow, err error) error {
 		return err
 	}
 	over := *cause
-	chosen := f.Chosen()
+	chosen, last := f.Chosen()
 	over.Route, over.Branch = chosen.Route, chosen.Branch
-	if last := f.Last(); last != nil {
+	if last != nil {
 		over.Endpoint = last.Endpoint()
 	}
 	return &over

@@ -173,12 +173,13 @@ func (f *Flow) Last() *Try {
 	return nil
 }
 
-// Chosen is what was chosen for the attempt that began last.
-func (f *Flow) Chosen() *Choice {
+// Chosen is what was chosen for the attempt that began last, and that attempt, or nil.
+// Where attempts are hedged, another one may begin between two questions.
+func (f *Flow) Chosen() (*Choice, *Try) {
 	if t := f.Last(); t != nil {
-		return t.Choice()
+		return t.Choice(), t
 	}
-	return &f.Choice
+	return &f.Choice, nil
 }
 
 // Flag notes that something befell a client's request, if it has a record.

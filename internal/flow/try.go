@@ -140,7 +140,8 @@ func (t *Try) Choice() *Choice {
 // the request, for the attempt that began last.
 func (t *Try) Chosen() *Choice {
 	if t == &t.Flow.First {
-		return t.Flow.Chosen()
+		chosen, _ := t.Flow.Chosen()
+		return chosen
 	}
 	return t.Choice()
 }

@@ -152,7 +152,7 @@ func (c *call) end(failure error) {
 			attrs = append(attrs, key.String(value))
 		}
 	}
-	chosen := f.Chosen()
+	chosen, last := f.Chosen()
 	if chosen.Route != "" {
 		span.SetName("mesh " + chosen.Route)
 	}
@@ -161,7 +161,7 @@ func (c *call) end(failure error) {
 	told(keySubset, chosen.Branch)
 	told(keyFlags, string(flags.Without(mesh.Denied)))
 	told(keyDetails, details)
-	if last := f.Last(); last != nil {
+	if last != nil {
 		told(keyEndpoint, last.Endpoint())
 	}
 	if len(more.Mirrors) > 0 {
