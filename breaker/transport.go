@@ -1,6 +1,7 @@
 package breaker
 
 import (
+	"context"
 	"net/http"
 
 	"github.com/sidecarless/mesh"
@@ -21,10 +22,10 @@ type transport struct {
 
 // An exchange is a request under way. It is used again when that has ended.
 type exchange struct {
-	permit  Permit
-	try     *flow.Try // nil without a record
-	request *http.Request
-	res     *http.Response
+	permit Permit
+	try    *flow.Try       // nil without a record
+	ctx    context.Context // of the request, whatever becomes of it further in
+	res    *http.Response
 }
 
 // RoundTrip implements http.RoundTripper.
@@ -34,7 +35,8 @@ func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	if x == nil {
 		x = new(exchange)
 	}
-	if err := b.acquire(r.Context(), b.circuitFor(r), &x.permit); err != nil {
+	ctx := flow.Around(r)
+	if err := b.acquire(ctx, b.circuitFor(r), &x.permit); err != nil {
 		b.free(x)
 		return b.refuse(r, err)
 	}
@@ -47,11 +49,11 @@ func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	res, err := t.next.RoundTrip(r)
 	passed = true
 	if err != nil {
-		x.permit.done(mesh.OutcomeOf(r.Context(), nil, err))
+		x.permit.done(mesh.OutcomeOf(ctx, nil, err))
 		b.free(x)
 		return nil, err
 	}
-	x.request, x.res = r, res
+	x.ctx, x.res = ctx, res
 	var slot *body.Body
 	if x.try = flow.TryOf(r); x.try != nil {
 		slot = &x.try.Body
@@ -63,7 +65,7 @@ func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
 // free keeps an exchange that has ended for the next request, and nothing of its
 // own.
 func (b *Breaker) free(x *exchange) {
-	x.try, x.request, x.res = nil, nil, nil
+	x.try, x.ctx, x.res = nil, nil, nil
 	b.exchanges.Put(x)
 }
 
@@ -84,7 +86,7 @@ func (x *exchange) outcome(err error) mesh.Outcome {
 	if err == body.ErrClosed {
 		err = nil // the caller had seen enough
 	}
-	return mesh.OutcomeOf(x.request.Context(), x.res, err)
+	return mesh.OutcomeOf(x.ctx, x.res, err)
 }
 
 // refuse ends a request that was not let through.

@@ -19,7 +19,7 @@ type call struct {
 	*transport
 	rules *rules
 	flow  *flow.Flow
-	ctx   context.Context // of the request: the record, or what a layer put around it
+	ctx   context.Context // of the request, around all attempts
 
 	// The request as it came to this layer. Its URL and Host are kept apart, since
 	// layers inside change them where they are, and what was chosen for it outside.

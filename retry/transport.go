@@ -1,6 +1,7 @@
 package retry
 
 import (
+	"context"
 	"net/http"
 	"net/url"
 
@@ -24,12 +25,13 @@ func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	// URL, and send further attempts another way.
 	try := flow.TryOf(r)
 	pristine, host, header, choice := urlOf(r, try), r.Host, r.Header, *try.Choice()
+	ctx := flow.Around(r)
 	res, err := t.next.RoundTrip(r)
 	try.Begin()
 	if err == nil && rules.ofAnswer(res.StatusCode, res.Header) == "" {
 		return res, nil
 	}
-	c := t.call(rules, try, r)
+	c := t.call(rules, try, r, ctx)
 	c.url, c.host, c.header, c.choice = pristine, host, header, choice // as they were
 	if err != nil {
 		err = failure(c.ctx, err)
@@ -43,7 +45,7 @@ func (t *transport) whole(rules *rules, r *http.Request) (*http.Response, error)
 		rules, r = rules.wishes(r)
 	}
 	try := flow.TryOf(r)
-	c := t.call(rules, try, r)
+	c := t.call(rules, try, r, flow.Around(r))
 	c.url, c.host, c.header, c.choice = urlOf(r, try), r.Host, r.Header, *try.Choice()
 	if rules.config.Chain {
 		c.inherit()
@@ -90,11 +92,11 @@ func urlOf(r *http.Request, try *flow.Try) *url.URL {
 }
 
 // call is the call of a request whose first attempt is being made, or has just
-// ended.
-func (t *transport) call(rules *rules, try *flow.Try, r *http.Request) *call {
+// ended, with the context around it.
+func (t *transport) call(rules *rules, try *flow.Try, r *http.Request, ctx context.Context) *call {
 	f := try.Flow
 	c := &call{
-		transport: t, rules: rules, flow: f, ctx: r.Context(),
+		transport: t, rules: rules, flow: f, ctx: ctx,
 		request: r, begun: 1,
 	}
 	if f.More == nil {

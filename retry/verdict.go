@@ -57,11 +57,8 @@ func (v *verdict) unrepeatable(c *call) {
 
 // left is how much time there is for the request, zero for no bound.
 func (c *call) left(now time.Time) time.Duration {
-	end := c.flow.End()
-	if d, ok := c.ctx.Deadline(); ok && (end.IsZero() || d.Before(end)) {
-		end = d
-	}
-	if end.IsZero() {
+	end, ok := c.ctx.Deadline()
+	if !ok {
 		return 0
 	}
 	return max(1, end.Sub(now))

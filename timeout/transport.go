@@ -41,7 +41,7 @@ func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
 		f.Total = total.Duration
 	}
 
-	b.bind(within(r), s, total.Duration)
+	b.bind(flow.Around(r), s, total.Duration)
 	r = under(r, b)
 	handshake := changes(r)
 	switch {
@@ -108,15 +108,7 @@ func (s *settings) honoring(r *http.Request, total bound) (bound, *http.Request)
 	return total, r
 }
 
-// within is the context below which r is to be bounded.
-func within(r *http.Request) context.Context {
-	if f, ok := r.Context().(*flow.Flow); ok {
-		return f.Context
-	}
-	return r.Context()
-}
-
-// under is r bounded by ctx, a child of within(r). A record that is r's context
+// under is r bounded by ctx, a child of that around it. A record that is r's context
 // takes ctx in place. Below it a context that somebody else put between would not
 // see that, and the request is copied.
 func under(r *http.Request, ctx context.Context) *http.Request {

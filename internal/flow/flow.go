@@ -56,14 +56,6 @@ type Choice struct {
 // Caller is the context with which the request came.
 func (f *Flow) Caller() context.Context { return f.Request.Context() }
 
-// End is when the bound on the request ends; zero for none.
-func (f *Flow) End() time.Time {
-	if f.Bounded == 0 {
-		return time.Time{}
-	}
-	return f.Start.Add(f.Bounded)
-}
-
 type (
 	flowKey struct{}
 	tryKey  struct{}
@@ -146,7 +138,8 @@ func (rec *record) install(r *http.Request, served bool) (*Flow, *http.Request) 
 }
 
 // Bound makes ctx, a child of f's context, the context of the request from here
-// on. It must be called before the request is handed on.
+// on. It must be called before the request is handed on. Layers around see it, too: see
+// [Around].
 func (f *Flow) Bound(ctx context.Context) { f.Context = ctx }
 
 // Attempts is how many attempts have begun.

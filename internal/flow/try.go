@@ -109,7 +109,7 @@ func (c *trying) Value(key any) any {
 
 // Next is the record of a further attempt and a copy of r for it, or with an n of 1
 // of a first one in place of r's. The copy has r's URL and shares its header. ctx bounds
-// the attempt and must come from f.
+// the attempt and must come from that around r.
 func (f *Flow) Next(ctx context.Context, r *http.Request, n int) (*Try, *http.Request) {
 	all := new(struct { // one allocation, as a record
 		t    Try

@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"testing"
+	"testing/iotest"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/otel/attribute"
@@ -17,6 +19,7 @@ import (
 	"github.com/sidecarless/mesh/lb"
 	"github.com/sidecarless/mesh/meshtest"
 	"github.com/sidecarless/mesh/telemetry/otelmesh"
+	"github.com/sidecarless/mesh/timeout"
 	"github.com/sidecarless/mesh/upstream"
 )
 
@@ -189,6 +192,31 @@ func TestACallerThatLeavesIsAnErrorOfTheServersSpan(t *testing.T) {
 	<-left
 	require.Eventually(t, func() bool { return len(s.Ended()) == 1 }, eventually, pollEvery)
 	require.Equal(t, `server "GET" error=downstream_remote_disconnect flags=DC !`, line(s.one(t)))
+}
+
+// A bound inside ends with the body, and that is not the end of the caller.
+func TestABodyThatEndsUnderABound(t *testing.T) {
+	bound, err := timeout.New(timeout.Config{Total: time.Minute})
+	require.NoError(t, err)
+	for name, c := range map[string]struct {
+		read func(io.Reader) error
+		want string
+	}{
+		"closed by its reader": {func(io.Reader) error { return nil }, `internal "mesh" 200 attempts=0`},
+		"broken off":           {func(r io.Reader) error { _, err := io.ReadAll(r); return err }, `internal "mesh" 200 error=upstream_reset_before_response_started{connection_termination} attempts=0 flags=UC !`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newSpans(t)
+			res, err := mesh.Chain(s.Transport, bound.Transport)(roundTripper(func(r *http.Request) (*http.Response, error) {
+				body := io.NopCloser(iotest.ErrReader(io.ErrUnexpectedEOF))
+				return &http.Response{StatusCode: http.StatusOK, Body: body, Request: r}, nil
+			})).RoundTrip(get(t, "http://svc/"))
+			require.NoError(t, err)
+			c.read(res.Body)
+			require.NoError(t, res.Body.Close())
+			require.Equal(t, c.want, line(s.one(t)))
+		})
+	}
 }
 
 func TestAConnectionThatIsTakenOver(t *testing.T) {

@@ -108,7 +108,7 @@ func (c *call) BodyEnded(err error) {
 	c.span.SetAttributes(semconv.HTTPResponseStatusCode(status))
 	failure := mesh.ErrorOf(c.res) // of a layer that answered with a reply
 	if failure == nil {
-		failure = shortfall(c.flow.Context, err)
+		failure = shortfall(c.Context, err)
 	}
 	if failure == nil && status >= http.StatusBadRequest {
 		fail(c.span, strconv.Itoa(status), nil)
