@@ -143,6 +143,9 @@ func (c *call) open(s *sending, n int, a *attempt) {
 	}
 	s.try, s.request = c.flow.Next(ctx, c.request, n)
 	*s.try.Choice() = c.choice
+	if s.hedged || s.extra {
+		s.try.Accompany()
+	}
 	if a != nil && a.perTry > 0 {
 		c.tell(s.try).Bounded = s.try.Began + a.perTry
 	}

@@ -119,6 +119,9 @@ type Backoff struct {
 // answer that comes first. It applies to requests that are safe to repeat and
 // whose body, if any, has a GetBody, whatever Config.Unsafe says, and counts
 // against the budget. The attempts that lose are cancelled.
+//
+// An attempt that may get company belongs to the policy that hedges: policies inside,
+// such as an upstream's own, let it pass and neither repeat nor bound it.
 type Hedge struct {
 	// After is when an answer is late; zero is no hedging unless Quantile is set.
 	After time.Duration

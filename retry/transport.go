@@ -16,14 +16,16 @@ type transport struct {
 // RoundTrip implements http.RoundTripper.
 func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	rules := t.policy.rules.Load()
-	f, r := flow.Ensure(r)
-	rules.budget.requested(f.Start)
+	try, r := flow.EnsureTry(r)
+	if try.Accompanied() {
+		return t.next.RoundTrip(r) // see [Hedge]
+	}
+	rules.budget.requested(try.Flow.Start)
 	if !rules.plain || r.Body != nil && r.Body != http.NoBody {
 		return t.whole(rules, r)
 	}
 	// Layers inside may give their copy, which for the first attempt is r, another
 	// URL, and send further attempts another way.
-	try := flow.TryOf(r)
 	pristine, host, header, choice := urlOf(r, try), r.Host, r.Header, *try.Choice()
 	ctx := flow.Around(r)
 	res, err := t.next.RoundTrip(r)

@@ -5,6 +5,8 @@ import (
 	"io"
 	"net/http"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -208,4 +210,46 @@ func TestARetryLeavesNothingOfTheWayBefore(t *testing.T) {
 			require.Empty(t, told.Endpoint)
 		})
 	}
+}
+
+// A policy that hedges and one inside of it do not multiply: the upstream leaves
+// attempts alone that may come at the same time.
+func TestHedgedAttemptsAreNotRepeatedFurtherIn(t *testing.T) {
+	last := meshtest.NewUpstream(meshtest.Reply{Status: http.StatusServiceUnavailable})
+	u, err := upstream.New(upstream.Config{
+		Name: "reviews", Endpoints: lb.Addrs("10.0.0.1:80", "10.0.0.2:80"), NoEjection: true, Transport: last,
+		Retry: retry.Config{Attempts: 3, On: []retry.Condition{retry.ServerError}, Backoff: retry.Backoff{Base: 1}},
+	})
+	require.NoError(t, err)
+	defer u.Close()
+	budget, err := retry.NewBudget(retry.BudgetConfig{MaxConcurrent: 100})
+	require.NoError(t, err)
+	hedges, err := retry.New(retry.Config{Hedge: retry.Hedge{After: time.Nanosecond, Max: 2}, Budget: budget})
+	require.NoError(t, err)
+	var told atomic.Int64
+	log := access.Sink(func(_ context.Context, r access.Record) { told.Add(int64(r.Attempts)) })
+	client := mesh.Chain(log.Transport, hedges.Transport)(u)
+	send := func(method string) {
+		r, err := http.NewRequestWithContext(t.Context(), method, "http://reviews/", nil)
+		require.NoError(t, err)
+		res, err := client.RoundTrip(r)
+		require.NoError(t, err)
+		require.NoError(t, res.Body.Close())
+	}
+	var all sync.WaitGroup
+	for range 4 {
+		all.Go(func() {
+			for range 500 {
+				send(http.MethodGet)
+			}
+		})
+	}
+	all.Wait()
+	require.Zero(t, u.Stats().Retries.Retries)
+	require.LessOrEqual(t, told.Load(), int64(2000*3))
+
+	told.Store(0)
+	send(http.MethodPost) // which is not hedged
+	require.EqualValues(t, 1, told.Load())
+	require.Zero(t, u.Stats().Retries.Retries, "nor safe to repeat")
 }

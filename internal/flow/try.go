@@ -34,6 +34,7 @@ const (
 	ownHeader             // the header of own is no longer the caller's
 	inbound               // it is no attempt, but a request that a handler serves
 	replaced              // another attempt is made in its place
+	beside                // others may be made at the same time
 	settled               // times the status
 )
 
@@ -159,6 +160,12 @@ func (t *Try) Begin() {
 		m.last.Store(t)
 	}
 }
+
+// Accompany notes that other attempts may be made beside t, before it is made.
+func (t *Try) Accompany() { t.state.Or(beside) }
+
+// Accompanied reports whether [Try.Accompany] was called.
+func (t *Try) Accompanied() bool { return t.state.Load()&beside != 0 }
 
 // Begun reports whether [Try.Begin] was called.
 func (t *Try) Begun() bool { return t.state.Load()&begun != 0 }
