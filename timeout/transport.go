@@ -14,6 +14,11 @@ import (
 // Transport bounds the requests that next sends. One that asks for another protocol
 // is bounded until the server changes to it, as in Envoy: what follows has no end. A
 // tunnel is not bounded.
+//
+// Requests that have the same time share a timer. Their contexts say
+// [context.DeadlineExceeded] when the time is over; one that somebody further in has
+// derived from them with [context.WithCancel] says [context.Canceled], as package
+// context has it, and gives the reason as its [context.Cause].
 func (t *Timeout) Transport(next http.RoundTripper) http.RoundTripper {
 	return &transport{t, next}
 }
