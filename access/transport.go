@@ -42,7 +42,7 @@ func (t transport) RoundTrip(r *http.Request) (*http.Response, error) {
 		c.BodyEnded(nil)
 		return nil, err
 	}
-	if res.Body != nil && res.Body != http.NoBody && res.StatusCode != http.StatusSwitchingProtocols && grpc.Is(res.Header) {
+	if c.in.ReadCloser != nil && res.Body != nil && res.Body != http.NoBody && res.StatusCode != http.StatusSwitchingProtocols && grpc.Is(res.Header) {
 		c.messages = &messageReader{ReadCloser: res.Body}
 		res.Body = c.messages
 	}
