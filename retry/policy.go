@@ -13,8 +13,8 @@ type Policy struct {
 	rules  atomic.Pointer[rules]
 	own    *Budget // used while the Config names none
 	counts counts
-	late   quantile // how long attempts take until the headers of the answer
-	drains expiry.Queue
+	late   quantile     // how long attempts take until the headers of the answer
+	drains expiry.Queue // of answers that nobody wants
 }
 
 type counts struct {

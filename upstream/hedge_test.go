@@ -2,7 +2,6 @@ package upstream_test
 
 import (
 	"context"
-	"io"
 	"net/http"
 	"strings"
 	"sync"
@@ -23,32 +22,55 @@ import (
 	"github.com/sidecarless/mesh/upstream"
 )
 
+// told is a client of to with a layer around it, and the records of its requests.
+func told(t *testing.T, to http.RoundTripper, c retry.Config) (client http.RoundTripper, policy *retry.Policy, records <-chan access.Record) {
+	t.Helper()
+	policy, err := retry.New(c)
+	require.NoError(t, err)
+	all := make(chan access.Record, 1)
+	log := access.Sink(func(_ context.Context, r access.Record) { all <- r })
+	return mesh.Chain(log.Transport, policy.Transport)(to), policy, all
+}
+
+// branch is a destination of a name that answers the same always, and has one endpoint.
+func branch(t *testing.T, name string, c upstream.Config, answers meshtest.Reply) split.ClientBranch {
+	t.Helper()
+	c.Name, c.Endpoints, c.Transport = "reviews-"+name, lb.Addrs(name+":80"), meshtest.NewUpstream(answers)
+	return split.ClientBranch{Name: name, Weight: 1, Value: open(t, c)}
+}
+
+// inTurn sends to one branch after the other.
+func inTurn(t *testing.T, branches ...split.ClientBranch) http.RoundTripper {
+	t.Helper()
+	s, err := split.New(branches...)
+	require.NoError(t, err)
+	draws := uint64(0)
+	s.Rand = func() uint64 { draws++; return draws - 1 }
+	return split.Transport(s)
+}
+
+// once repeats a request that failed, once.
+func once(perTry time.Duration) retry.Config {
+	return retry.Config{Attempts: 1, PerTry: perTry, On: []retry.Condition{retry.ServerError}, Backoff: retry.Backoff{Base: 1}}
+}
+
+var unavailable = meshtest.Reply{Status: http.StatusServiceUnavailable}
+
 // Attempts of one request may come at the same time, where they are hedged around an
 // upstream: what they do to the record is no race.
 func TestHedgedAttemptsMayComeFromOutside(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const after = time.Millisecond
-		u, err := upstream.New(upstream.Config{
-			Name: "reviews", Endpoints: lb.Addrs("10.0.0.1:80", "10.0.0.2:80"), NoRetry: true, NoEjection: true,
+		u := open(t, upstream.Config{
+			Endpoints: lb.Addrs("10.0.0.1:80", "10.0.0.2:80"), NoRetry: true, NoEjection: true,
 			Transport: meshtest.NewUpstream(meshtest.Reply{Delay: after, Body: "five stars"}),
 		})
-		require.NoError(t, err)
-		defer u.Close()
-		hedges, err := retry.New(retry.Config{Hedge: retry.Hedge{After: after, Max: 2}})
-		require.NoError(t, err)
-		told := make(chan access.Record, 1)
-		log := access.Sink(func(_ context.Context, r access.Record) { told <- r })
-		client := mesh.Chain(log.Transport, hedges.Transport)(u)
+		client, hedges, records := told(t, u, retry.Config{Hedge: retry.Hedge{After: after, Max: 2}})
 		for range 50 {
-			r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://reviews/", nil)
+			_, text, err := get(client)
 			require.NoError(t, err)
-			res, err := client.RoundTrip(r)
-			require.NoError(t, err)
-			text, err := io.ReadAll(res.Body)
-			require.NoError(t, err)
-			require.Equal(t, "five stars", string(text))
-			require.NoError(t, res.Body.Close())
-			last := <-told
+			require.Equal(t, "five stars", text)
+			last := <-records
 			require.Equal(t, "reviews", last.Upstream)
 			require.EqualValues(t, len(text), last.Sent, "of the answer that counts, and of no other")
 		}
@@ -60,34 +82,18 @@ func TestHedgedAttemptsMayComeFromOutside(t *testing.T) {
 func TestHedgedAttemptsMayGoDifferentWays(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const after = time.Millisecond
-		var branches []split.ClientBranch
-		for _, name := range []string{"v1", "v2"} {
-			u, err := upstream.New(upstream.Config{
-				Name: "reviews-" + name, Endpoints: lb.Addrs(name + ":80"), NoRetry: true, NoEjection: true,
-				Transport: meshtest.NewUpstream(meshtest.Reply{Delay: 2 * after, Body: name}),
-			})
-			require.NoError(t, err)
-			defer u.Close()
-			branches = append(branches, split.ClientBranch{Name: name, Weight: 1, Value: u})
+		at := func(name string) split.ClientBranch {
+			return branch(t, name, upstream.Config{NoRetry: true, NoEjection: true}, meshtest.Reply{Delay: 2 * after, Body: name})
 		}
-		s, err := split.New(branches...)
+		s, err := split.New(at("v1"), at("v2"))
 		require.NoError(t, err)
 		table, err := route.New(route.ClientRule{Name: "reviews", Value: split.Transport(s)})
 		require.NoError(t, err)
-		hedges, err := retry.New(retry.Config{Hedge: retry.Hedge{After: after, Max: 1}})
-		require.NoError(t, err)
-		told := make(chan access.Record, 1)
-		log := access.Sink(func(_ context.Context, r access.Record) { told <- r })
-		client := mesh.Chain(log.Transport, hedges.Transport)(route.Transport(table))
+		client, _, records := told(t, route.Transport(table), retry.Config{Hedge: retry.Hedge{After: after, Max: 1}})
 		for range 50 {
-			r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://reviews/", nil)
+			_, _, err := get(client)
 			require.NoError(t, err)
-			res, err := client.RoundTrip(r)
-			require.NoError(t, err)
-			_, err = io.Copy(io.Discard, res.Body)
-			require.NoError(t, err)
-			require.NoError(t, res.Body.Close())
-			last := <-told
+			last := <-records
 			require.Equal(t, "reviews", last.Route)
 			require.Equal(t, 2, last.Attempts)
 			require.Equal(t, "reviews-"+last.Branch, last.Upstream)
@@ -100,34 +106,13 @@ func TestHedgedAttemptsMayGoDifferentWays(t *testing.T) {
 
 // A retry that goes another way is told as it went, too.
 func TestARetryMayGoAnotherWay(t *testing.T) {
-	at := func(name string, status int) split.ClientBranch {
-		u, err := upstream.New(upstream.Config{
-			Name: "reviews-" + name, Endpoints: lb.Addrs(name + ":80"), NoRetry: true,
-			Transport: meshtest.NewUpstream(meshtest.Reply{Status: status}),
-		})
-		require.NoError(t, err)
-		t.Cleanup(func() { u.Close() })
-		return split.ClientBranch{Name: name, Weight: 1, Value: u}
-	}
-	s, err := split.New(at("bad", http.StatusServiceUnavailable), at("good", http.StatusOK))
-	require.NoError(t, err)
-	draws := uint64(0)
-	s.Rand = func() uint64 { draws++; return draws - 1 } // the bad one first
-	retries, err := retry.New(retry.Config{Attempts: 1, On: []retry.Condition{retry.ServerError}, Backoff: retry.Backoff{Base: 1}})
-	require.NoError(t, err)
-	var told []access.Record
-	log := access.Sink(func(_ context.Context, r access.Record) { told = append(told, r) })
-	client := mesh.Chain(log.Transport, retries.Transport)(split.Transport(s))
+	to := inTurn(t, branch(t, "bad", upstream.Config{NoRetry: true}, unavailable), branch(t, "good", upstream.Config{NoRetry: true}, meshtest.Reply{Status: http.StatusOK}))
+	client, _, records := told(t, to, once(0))
 	for range 2 {
-		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://reviews/", nil)
+		status, _, err := get(client)
 		require.NoError(t, err)
-		res, err := client.RoundTrip(r)
-		require.NoError(t, err)
-		require.Equal(t, http.StatusOK, res.StatusCode)
-		require.NoError(t, res.Body.Close())
-	}
-	require.Len(t, told, 2)
-	for _, r := range told {
+		require.Equal(t, http.StatusOK, status)
+		r := <-records
 		require.Equal(t, 2, r.Attempts)
 		require.Equal(t, "good", r.Branch)
 		require.Equal(t, "reviews-good", r.Upstream)
@@ -139,9 +124,6 @@ func TestARetryMayGoAnotherWay(t *testing.T) {
 // An attempt that is repeated further in is none besides those that are made of it, and
 // what is told is the last of these.
 func TestRepeatedAttemptsMayBeRepeatedWithin(t *testing.T) {
-	again := func(perTry time.Duration) retry.Config {
-		return retry.Config{Attempts: 1, PerTry: perTry, On: []retry.Condition{retry.ServerError}, Backoff: retry.Backoff{Base: 1}}
-	}
 	for name, c := range map[string]struct{ outer, inner time.Duration }{
 		"plain":         {},
 		"bounded":       {outer: time.Minute},
@@ -149,34 +131,22 @@ func TestRepeatedAttemptsMayBeRepeatedWithin(t *testing.T) {
 		"bounded both":  {time.Minute, time.Second},
 	} {
 		t.Run(name, func(t *testing.T) {
-			server := meshtest.NewUpstream(meshtest.Reply{Status: http.StatusServiceUnavailable})
-			at := func(name string) split.ClientBranch {
-				u, err := upstream.New(upstream.Config{
-					Name: "reviews-" + name, Endpoints: lb.Addrs(name + ":80"), NoEjection: true, Retry: again(c.inner),
-					Transport: server,
+			var sent atomic.Int32
+			inner := upstream.Config{NoEjection: true, Retry: once(c.inner), Attempt: func(next http.RoundTripper) http.RoundTripper {
+				return roundTrip(func(r *http.Request) (*http.Response, error) {
+					sent.Add(1)
+					return next.RoundTrip(r)
 				})
-				require.NoError(t, err)
-				t.Cleanup(func() { u.Close() })
-				return split.ClientBranch{Name: name, Weight: 1, Value: u}
-			}
-			s, err := split.New(at("v1"), at("v2"))
+			}}
+			client, _, records := told(t, inTurn(t, branch(t, "v1", inner, unavailable), branch(t, "v2", inner, unavailable)), once(c.outer))
+			_, _, err := get(client)
 			require.NoError(t, err)
-			draws := uint64(0)
-			s.Rand = func() uint64 { draws++; return draws - 1 } // v1 first
-			retries, err := retry.New(again(c.outer))
-			require.NoError(t, err)
-			var told access.Record
-			log := access.Sink(func(_ context.Context, r access.Record) { told = r })
-			r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://reviews/", nil)
-			require.NoError(t, err)
-			res, err := mesh.Chain(log.Transport, retries.Transport)(split.Transport(s)).RoundTrip(r)
-			require.NoError(t, err)
-			require.NoError(t, res.Body.Close())
-			require.Len(t, server.Requests(), 4)
-			require.Equal(t, 4, told.Attempts)
-			require.Equal(t, "v2", told.Branch)
-			require.Equal(t, "reviews-v2", told.Upstream)
-			require.Equal(t, "v2:80", told.Endpoint)
+			last := <-records
+			require.EqualValues(t, 4, sent.Load())
+			require.Equal(t, 4, last.Attempts)
+			require.Equal(t, "v2", last.Branch)
+			require.Equal(t, "reviews-v2", last.Upstream)
+			require.Equal(t, "v2:80", last.Endpoint)
 		})
 	}
 }
@@ -185,29 +155,15 @@ func TestRepeatedAttemptsMayBeRepeatedWithin(t *testing.T) {
 func TestARetryLeavesNothingOfTheWayBefore(t *testing.T) {
 	for name, perTry := range map[string]time.Duration{"plain": 0, "bounded": time.Minute} {
 		t.Run(name, func(t *testing.T) {
-			bad, err := upstream.New(upstream.Config{
-				Name: "reviews-bad", Endpoints: lb.Addrs("bad:80"), NoRetry: true,
-				Transport: meshtest.NewUpstream(meshtest.Reply{Status: http.StatusServiceUnavailable}),
-			})
+			to := inTurn(t, branch(t, "bad", upstream.Config{NoRetry: true}, unavailable), split.ClientBranch{Name: "good", Weight: 1, Value: meshtest.NewUpstream()})
+			client, _, records := told(t, to, once(perTry))
+			_, _, err := get(client)
 			require.NoError(t, err)
-			defer bad.Close()
-			s, err := split.New(split.ClientBranch{Name: "bad", Weight: 1, Value: bad}, split.ClientBranch{Name: "good", Weight: 1, Value: meshtest.NewUpstream()})
-			require.NoError(t, err)
-			draws := uint64(0)
-			s.Rand = func() uint64 { draws++; return draws - 1 } // the bad one first
-			retries, err := retry.New(retry.Config{Attempts: 1, PerTry: perTry, On: []retry.Condition{retry.ServerError}, Backoff: retry.Backoff{Base: 1}})
-			require.NoError(t, err)
-			var told access.Record
-			log := access.Sink(func(_ context.Context, r access.Record) { told = r })
-			r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://reviews/", nil)
-			require.NoError(t, err)
-			res, err := mesh.Chain(log.Transport, retries.Transport)(split.Transport(s)).RoundTrip(r)
-			require.NoError(t, err)
-			require.NoError(t, res.Body.Close())
-			require.Equal(t, 2, told.Attempts)
-			require.Equal(t, "good", told.Branch)
-			require.Empty(t, told.Upstream)
-			require.Empty(t, told.Endpoint)
+			last := <-records
+			require.Equal(t, 2, last.Attempts)
+			require.Equal(t, "good", last.Branch)
+			require.Empty(t, last.Upstream)
+			require.Empty(t, last.Endpoint)
 		})
 	}
 }

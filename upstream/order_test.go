@@ -19,10 +19,6 @@ import (
 	"github.com/sidecarless/mesh/timeout"
 )
 
-type roundTripper func(*http.Request) (*http.Response, error)
-
-func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
-
 // brokenBody breaks off.
 func brokenBody(r *http.Request) (*http.Response, error) {
 	body := io.NopCloser(iotest.ErrReader(io.ErrUnexpectedEOF))
@@ -43,15 +39,15 @@ func TestABoundInsideIsNotTheEndOfTheRequest(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			for what, perTry := range map[string]time.Duration{"plain": 0, "bounded": time.Second} {
 				t.Run("a retry is made, "+what, func(t *testing.T) {
-					retries, err := retry.New(retry.Config{Attempts: 1, PerTry: perTry, On: []retry.Condition{retry.ServerError}, Backoff: retry.Backoff{Base: 1}})
+					retries, err := retry.New(once(perTry))
 					require.NoError(t, err)
-					server := meshtest.NewUpstream(meshtest.Reply{Status: http.StatusServiceUnavailable}, meshtest.Reply{})
+					server := meshtest.NewUpstream(unavailable, meshtest.Reply{})
 					status, _, err := get(mesh.Chain(outermost, retries.Transport, bound.Transport)(server))
 					require.NoError(t, err)
 					require.Equal(t, http.StatusOK, status)
 				})
 			}
-			for what, server := range map[string]roundTripper{
+			for what, server := range map[string]roundTrip{
 				"without an answer": func(*http.Request) (*http.Response, error) { return nil, errors.New("lost") },
 				"in the answer":     brokenBody,
 			} {

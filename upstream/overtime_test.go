@@ -37,7 +37,7 @@ func TestAnAnswerThatTakesTooLongIsAFailure(t *testing.T) {
 	for name, protocol := range map[string]upstream.Protocol{"HTTP/1.1": upstream.HTTP1, "HTTP/2": upstream.HTTP2} {
 		for attempts, policy := range map[string]retry.Config{
 			"plain":         {},
-			"bounded":       {PerTry: 150 * time.Millisecond},
+			"bounded":       {PerTry: 900 * time.Millisecond},
 			"may be hedged": {Hedge: retry.Hedge{After: time.Minute, Max: 1}},
 		} {
 			t.Run(name+", "+attempts, func(t *testing.T) {
@@ -45,7 +45,7 @@ func TestAnAnswerThatTakesTooLongIsAFailure(t *testing.T) {
 					Endpoints: lb.Addrs(s.Listener.Addr().String()), Retry: policy,
 					Connections: upstream.Connections{Protocol: protocol},
 				})
-				bound, err := timeout.New(timeout.Config{Total: 200 * time.Millisecond})
+				bound, err := timeout.New(timeout.Config{Total: time.Second})
 				require.NoError(t, err)
 				told := make(chan access.Record, 1)
 				log := access.Sink(func(_ context.Context, r access.Record) { told <- r })
