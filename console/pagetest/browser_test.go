@@ -140,12 +140,13 @@ func eval[T any](b *tab, expression string) T {
 	return v
 }
 
-// until waits for a condition on the page.
+// until waits for a condition on a page that is loaded: where a form or a link leads,
+// the address is new before there is anything to see.
 func (b *tab) until(condition string) {
 	b.t.Helper()
 	deadline := time.Now().Add(patience)
 	for {
-		ok, err := chromedp.Run(b.ctx, chromedp.Evaluate[bool](condition))
+		ok, err := chromedp.Run(b.ctx, chromedp.Evaluate[bool](`document.readyState === "complete" && (`+condition+`)`))
 		if err == nil && ok {
 			return
 		}
