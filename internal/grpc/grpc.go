@@ -13,10 +13,12 @@ import (
 // application/grpc+json; gRPC-Web is another protocol.
 func Is(h http.Header) bool {
 	v := h["Content-Type"]
-	if len(v) == 0 {
-		return false
-	}
-	rest, ok := strings.CutPrefix(v[0], "application/grpc")
+	return len(v) > 0 && IsType(v[0])
+}
+
+// IsType is [Is] for the content type alone.
+func IsType(contentType string) bool {
+	rest, ok := strings.CutPrefix(contentType, "application/grpc")
 	return ok && (rest == "" || rest[0] == '+')
 }
 

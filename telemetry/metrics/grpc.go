@@ -8,12 +8,9 @@ import (
 	"github.com/sidecarless/mesh/internal/grpc"
 )
 
-// grpcStatus is how a call of gRPC ended, or notGRPC. As with Envoy it is what the
-// trailer says, or else the header, or else what the status of HTTP means.
+// grpcStatus is how a call of gRPC ended. As with Envoy it is what the trailer says, or
+// else the header, or else what the status of HTTP means.
 func grpcStatus(r *access.Record) int16 {
-	if !grpc.Is(r.Request.Header) {
-		return notGRPC
-	}
 	for _, values := range [...][]string{
 		r.Trailer["Grpc-Status"], r.Header["Grpc-Status"], r.Header[http.TrailerPrefix+"Grpc-Status"],
 	} {

@@ -12,6 +12,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/sidecarless/mesh/access"
+	"github.com/sidecarless/mesh/internal/grpc"
 	"github.com/sidecarless/mesh/internal/peer"
 )
 
@@ -24,7 +25,8 @@ const (
 // Source is an [access.Sink] for a client or a gateway: it counts requests that this
 // process has sent, and the attempts that they took.
 func (m *Metrics) Source(_ context.Context, r access.Record) {
-	k := keyOf(&r)
+	asked := headOf(r.Request.Header)
+	k := keyOf(&r, asked)
 	k.cluster, k.identity, k.mutual = r.Upstream, identityOf(r.TLS), r.TLS != nil
 	if r.Upstream == "" && r.Route == "block_all" {
 		k.cluster = "BlackHoleCluster"
@@ -39,7 +41,7 @@ func (m *Metrics) Source(_ context.Context, r access.Record) {
 	if s == nil {
 		s = m.add(&m.clients, k, m.sourceLabels)
 	}
-	m.count(s, &r)
+	m.count(s, &r, asked)
 	if s.to != nil {
 		s.to.count(&r)
 	}
@@ -48,7 +50,8 @@ func (m *Metrics) Source(_ context.Context, r access.Record) {
 // Destination is an [access.Sink] for a server: it counts requests that this process
 // has answered.
 func (m *Metrics) Destination(_ context.Context, r access.Record) {
-	k := keyOf(&r)
+	asked := headOf(r.Request.Header)
+	k := keyOf(&r, asked)
 	if id := peer.Identity(r.Request); id != "" {
 		k.identity.path, k.mutual = id, true
 	}
@@ -59,12 +62,16 @@ func (m *Metrics) Destination(_ context.Context, r access.Record) {
 	if s == nil {
 		s = m.add(&m.servers, k, m.destinationLabels)
 	}
-	m.count(s, &r)
+	m.count(s, &r, asked)
 }
 
 // keyOf is what both sides look at.
-func keyOf(r *access.Record) key {
-	return key{peer: r.Peer, flags: r.Flags, status: int32(r.Status), grpc: grpcStatus(r)}
+func keyOf(r *access.Record, asked head) key {
+	k := key{peer: r.Peer, flags: r.Flags, status: int32(r.Status), grpc: notGRPC}
+	if asked.grpc {
+		k.grpc = grpcStatus(r)
+	}
+	return k
 }
 
 func (m *Metrics) sourceLabels(k key) labels {
@@ -172,7 +179,7 @@ func identityOf(s *tls.ConnectionState) identity {
 }
 
 // count counts a request.
-func (m *Metrics) count(s *series, r *access.Record) {
+func (m *Metrics) count(s *series, r *access.Record, asked head) {
 	s.requests.Inc()
 	ms := float64(r.Duration / time.Millisecond)
 	if t := r.Trace; t != nil && t.Sampled {
@@ -182,7 +189,7 @@ func (m *Metrics) count(s *series, r *access.Record) {
 	} else {
 		s.duration.Observe(ms)
 	}
-	s.received.Observe(float64(r.Received + int64(requestHead(r))))
+	s.received.Observe(float64(r.Received + int64(requestLine(r)+asked.size)))
 	s.sent.Observe(float64(r.Sent + int64(answerHead(r))))
 	if s.requestMessages != nil {
 		s.requestMessages.Add(float64(r.RequestMessages))
@@ -193,11 +200,10 @@ func (m *Metrics) count(s *series, r *access.Record) {
 	}
 }
 
-// requestHead is the size of what comes before a request's body, as HTTP/1.1 writes
-// it.
-func requestHead(r *access.Record) int {
-	n := len(r.Method) + len(r.Path) + len("  HTTP/1.1\r\n") + len("Host: \r\n") + len(r.Host) + len("\r\n")
-	return n + headerSize(r.Request.Header)
+// requestLine is the size of what comes before the header of a request, and of its
+// Host, as HTTP/1.1 writes it.
+func requestLine(r *access.Record) int {
+	return len(r.Method) + len(r.Path) + len("  HTTP/1.1\r\n") + len("Host: \r\n") + len(r.Host) + len("\r\n")
 }
 
 // answerHead is the size of what comes before an answer's body; zero if none began.
@@ -205,14 +211,24 @@ func answerHead(r *access.Record) int {
 	if r.Status == 0 {
 		return 0
 	}
-	return len("HTTP/1.1 200 \r\n\r\n") + len(http.StatusText(r.Status)) + headerSize(r.Header)
+	return len("HTTP/1.1 200 \r\n\r\n") + len(http.StatusText(r.Status)) + headOf(r.Header).size
 }
 
-func headerSize(h http.Header) (n int) {
+// A head is what is counted of a header. To walk over it is most of what counting a
+// request costs, so that it is done once.
+type head struct {
+	size int  // as HTTP/1.1 writes it
+	grpc bool // the content type is gRPC's
+}
+
+func headOf(h http.Header) (sum head) {
 	for name, values := range h {
 		for _, v := range values {
-			n += len(name) + len(v) + len(": \r\n")
+			sum.size += len(name) + len(v) + len(": \r\n")
+		}
+		if name == "Content-Type" && len(values) > 0 {
+			sum.grpc = grpc.IsType(values[0])
 		}
 	}
-	return n
+	return sum
 }
