@@ -34,7 +34,7 @@ func (r *Record) note(f *flow.Flow, asked *http.Request) {
 	}
 }
 
-// tried notes the attempt that began last.
+// tried notes the attempt that counts.
 func (r *Record) tried(t *flow.Try) {
 	r.Endpoint = t.Endpoint()
 	r.Last = mesh.Try{N: int(t.N), Endpoint: r.Endpoint, Start: t.Start()}

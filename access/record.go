@@ -30,7 +30,7 @@ type Record struct {
 
 	Method, Host, Path, Protocol string // as they came, before any rewrite; Path with its query
 	Route, Branch, Upstream      string // the rule, the branch of a split, the destination (Envoy's cluster)
-	Endpoint                     string // address of the last attempt
+	Endpoint                     string // address of the last attempt, see Last
 
 	// Where a random draw fell in the sum of the split's weights, and that sum. Both are
 	// zero where no draw chose the branch.
@@ -47,8 +47,8 @@ type Record struct {
 
 	RequestMessages, ResponseMessages int64 // of a call of gRPC
 
-	Tries   []mesh.Try // the attempts before the last, in the order in which they ended
-	Last    mesh.Try   // the attempt that began last; its N is zero when the request did not come so far
+	Tries   []mesh.Try // the other attempts, in the order in which they ended
+	Last    mesh.Try   // the attempt that began last or, of hedged ones, that won; its N is zero when the request did not come so far
 	Faults  []string   // faults injected
 	Mirrors []string   // destinations of copies
 

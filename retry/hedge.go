@@ -73,6 +73,9 @@ func (r *race) run(s *sending) (*flow.Try, *http.Response, error) {
 				r.settle(end.try)
 				return end.try, end.res, end.err
 			}
+			if end.err != nil && r.rules.budget.countsActive() {
+				r.rules.budget.ended()
+			}
 			now := time.Now()
 			go r.policy.discard(end.res, now)
 			r.note(end.try, end.res, end.err, "while another attempt was under way", now)
@@ -156,6 +159,10 @@ func (r *race) inform() {
 func (r *race) settle(counts *flow.Try) {
 	// Attempts that run may still read the list that they were told.
 	r.flow.More.Tries = slices.DeleteFunc(slices.Concat(r.flow.More.Tries, r.dropped), func(t *flow.Try) bool { return t == counts })
+	for _, s := range r.running {
+		s.try.Lose()
+	}
+	r.flow.More.Won(counts)
 	if len(r.running) == 0 {
 		return
 	}

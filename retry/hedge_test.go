@@ -107,6 +107,26 @@ func TestWhatIsNotSafeIsNotHedged(t *testing.T) {
 	}
 }
 
+// A budget that is a share of the attempts under way must see the end of each.
+func TestABudgetSeesTheEndOfAnAttemptThatFailsWhileItsHedgeRuns(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		budget := mustBudget(t, retry.BudgetConfig{MinConcurrent: 3})
+		policy := mustNew(t, retry.Config{Budget: budget, Hedge: retry.Hedge{After: 100 * time.Millisecond}})
+		var n atomic.Int32
+		res, err := policy.Transport(roundTripper(func(r *http.Request) (*http.Response, error) {
+			first := n.Add(1) == 1
+			time.Sleep(200 * time.Millisecond)
+			if first {
+				return nil, errors.New("broken")
+			}
+			return &http.Response{StatusCode: 200, Header: http.Header{}, Body: http.NoBody, Request: r}, nil
+		})).RoundTrip(request(t, "GET", ""))
+		require.NoError(t, err)
+		require.Equal(t, 200, res.StatusCode)
+		require.Zero(t, budget.Stats())
+	})
+}
+
 // T7: a budget that is spent suppresses hedges and leaves alone what runs.
 func TestT7ASpentBudgetLetsTheAttemptUnderWayGoOn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

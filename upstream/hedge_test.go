@@ -78,7 +78,8 @@ func TestHedgedAttemptsMayComeFromOutside(t *testing.T) {
 	})
 }
 
-// They may also be sent to different destinations, and then each is told as its own.
+// They may also be sent to different destinations. What is told is the one whose answer
+// the caller has.
 func TestHedgedAttemptsMayGoDifferentWays(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const after = time.Millisecond
@@ -91,11 +92,12 @@ func TestHedgedAttemptsMayGoDifferentWays(t *testing.T) {
 		require.NoError(t, err)
 		client, _, records := told(t, route.Transport(table), retry.Config{Hedge: retry.Hedge{After: after, Max: 1}})
 		for range 50 {
-			_, _, err := get(client)
+			_, winner, err := get(client)
 			require.NoError(t, err)
 			last := <-records
 			require.Equal(t, "reviews", last.Route)
 			require.Equal(t, 2, last.Attempts)
+			require.Equal(t, winner, last.Branch)
 			require.Equal(t, "reviews-"+last.Branch, last.Upstream)
 			require.Equal(t, last.Branch+":80", last.Endpoint)
 			require.EqualValues(t, 2, last.DrawnOf)

@@ -153,7 +153,8 @@ func (f *Flow) Attempts() (n int) {
 	return n
 }
 
-// Last is the attempt that began last, or nil.
+// Last is the attempt that counts, or nil: the one that began last or, where several
+// were made at the same time, the one that won.
 func (f *Flow) Last() *Try {
 	if m := f.More; m != nil {
 		if t := m.last.Load(); t != nil {
@@ -166,8 +167,9 @@ func (f *Flow) Last() *Try {
 	return nil
 }
 
-// Chosen is what was chosen for the attempt that began last, and that attempt, or nil.
-// Where attempts are hedged, another one may begin between two questions.
+// Chosen is what was chosen for the attempt that counts, and that attempt, or nil, as
+// [Flow.Last] has them. Where attempts are hedged, another one may begin between two
+// questions.
 func (f *Flow) Chosen() (*Choice, *Try) {
 	if t := f.Last(); t != nil {
 		return t.Choice(), t

@@ -1,6 +1,7 @@
 package flow
 
 import (
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -33,8 +34,27 @@ type More struct {
 	Hash              uint64
 	Hashed, HashKnown bool
 
-	last    atomic.Pointer[Try] // unless it is the First
+	last    atomic.Pointer[Try] // that counts, see [Flow.Last]; nil while it is the First
 	further atomic.Int32        // attempts that have begun, beyond the First
+	telling sync.Mutex          // who changes last
+}
+
+// Won says that t counts of attempts that were made beside each other. Those that
+// still run must have lost before: see [Try.Lose].
+func (m *More) Won(t *Try) {
+	m.telling.Lock()
+	defer m.telling.Unlock()
+	m.last.Store(t)
+}
+
+// began notes that t, which is not the First, has begun.
+func (m *More) began(t *Try) {
+	m.further.Add(1)
+	m.telling.Lock()
+	defer m.telling.Unlock()
+	if t.state.Load()&lost == 0 {
+		m.last.Store(t)
+	}
 }
 
 // Tell is f's More, made when it is asked for the first time.

@@ -35,6 +35,7 @@ const (
 	inbound               // it is no attempt, but a request that a handler serves
 	replaced              // another attempt is made in its place
 	beside                // others may be made at the same time
+	lost                  // Lose was called
 	settled               // times the status
 )
 
@@ -138,7 +139,7 @@ func (t *Try) Choice() *Choice {
 }
 
 // Chosen is what was chosen as seen from where t is found: beyond whoever repeats
-// the request, for the attempt that began last.
+// the request, for the attempt that counts.
 func (t *Try) Chosen() *Choice {
 	if t == &t.Flow.First {
 		chosen, _ := t.Flow.Chosen()
@@ -155,9 +156,8 @@ func (t *Try) Begin() {
 	if t.state.Load()&(begun|replaced) != 0 || t.state.Or(begun)&begun != 0 {
 		return
 	}
-	if m := t.Flow.More; t != &t.Flow.First {
-		m.further.Add(1)
-		m.last.Store(t)
+	if t != &t.Flow.First {
+		t.Flow.More.began(t)
 	}
 }
 
@@ -166,6 +166,10 @@ func (t *Try) Accompany() { t.state.Or(beside) }
 
 // Accompanied reports whether [Try.Accompany] was called.
 func (t *Try) Accompanied() bool { return t.state.Load()&beside != 0 }
+
+// Lose notes that another attempt, made beside t, counts in its place, however far t
+// has come.
+func (t *Try) Lose() { t.state.Or(lost) }
 
 // Begun reports whether [Try.Begin] was called.
 func (t *Try) Begun() bool { return t.state.Load()&begun != 0 }
