@@ -57,7 +57,7 @@ func fromTransport(err error) *Error {
 		e.Details, e.Flag, e.Status, e.Stage = ResetDetails(reason), flag, status, stage
 		return e
 	}
-	if errors.Is(err, context.Canceled) {
+	if errors.Is(err, context.Canceled) || isCancelled(err) {
 		e.Details, e.Flag, e.Status, e.Stage = "downstream_remote_disconnect", ClientGone, statusClientClosedRequest, MaybeProcessed
 		return e
 	}
@@ -97,6 +97,12 @@ func fromTransport(err error) *Error {
 		}
 	}
 	return set(ReasonConnectionTermination, ConnectionLost, http.StatusServiceUnavailable, MaybeProcessed)
+}
+
+// isCancelled reports whether the caller ended the request by its Cancel, as
+// [http.Client] does beside the context when its Timeout is over.
+func isCancelled(err error) bool {
+	return strings.Contains(err.Error(), "net/http: request canceled")
 }
 
 func isTimeout(err error) bool {

@@ -251,6 +251,44 @@ func TestTheEndOfTheCaller(t *testing.T) {
 	}
 }
 
+// An [http.Client] with a Timeout ends a request by the context and by Cancel, and
+// either may come first.
+func TestTheEndOfTheCallerByCancel(t *testing.T) {
+	for name, http2 := range map[string]bool{"HTTP/1.1": false, "HTTP/2": true} {
+		t.Run(name, func(t *testing.T) {
+			server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if r.URL.Path == "/begun" {
+					http.NewResponseController(w).Flush() //nolint:errcheck // the caller sees it
+				}
+				<-r.Context().Done()
+			}))
+			server.EnableHTTP2 = http2
+			server.StartTLS()
+			defer server.Close()
+			for path, begun := range map[string]bool{"/silent": false, "/begun": true} {
+				end := make(chan struct{})
+				r, err := http.NewRequest(http.MethodGet, server.URL+path, nil)
+				require.NoError(t, err)
+				r.Cancel = end
+				if !begun {
+					time.AfterFunc(10*time.Millisecond, func() { close(end) })
+				}
+				res, err := server.Client().Transport.RoundTrip(r)
+				if begun {
+					require.NoError(t, err)
+					close(end)
+					_, err = io.ReadAll(res.Body)
+					res.Body.Close()
+				}
+				e := mesh.AsError(err)
+				require.Equal(t, mesh.ClientGone, e.Flag, "%v", err)
+				require.Equal(t, 499, e.Status)
+				require.Equal(t, mesh.Neutral, mesh.OutcomeOf(context.Background(), nil, err).Kind)
+			}
+		})
+	}
+}
+
 // An error that nothing is known of may have had an effect.
 func TestAnUnknownErrorIsALostConnection(t *testing.T) {
 	terminated.check(t, errors.New("strange"))
