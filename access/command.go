@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+
+	"github.com/sidecarless/mesh"
 )
 
 // A command gives one value of a Record.
@@ -72,9 +74,9 @@ func commandOf(name string) (c command, known bool) {
 	case "DOWNSTREAM_LOCAL_ADDRESS":
 		return text(localAddress), true
 	case "TRACE_ID":
-		return text(traceOf((*Trace).String)), true
+		return text(traceOf((*mesh.Trace).String)), true
 	case "SPAN_ID":
-		return text(traceOf((*Trace).SpanString)), true
+		return text(traceOf((*mesh.Trace).SpanString)), true
 	case "UPSTREAM_LOCAL_ADDRESS", "CONNECTION_TERMINATION_DETAILS":
 		// Not known inside of a process.
 		return command{value: func(dst []byte, _ *Record) []byte { return dst }}, true
@@ -180,7 +182,7 @@ func transportFailure(r *Record) string {
 }
 
 // traceOf is what a request's trace tells, if it has one.
-func traceOf(tell func(*Trace) string) func(*Record) string {
+func traceOf(tell func(*mesh.Trace) string) func(*Record) string {
 	return func(r *Record) string {
 		if t := r.Trace; t != nil {
 			return tell(t)

@@ -7,19 +7,7 @@ import (
 	"time"
 
 	"github.com/sidecarless/mesh"
-	"github.com/sidecarless/mesh/internal/flow"
 )
-
-// A Workload is a process of the mesh, as metrics name it: its Name (a
-// Deployment's, say), Namespace and Instance (the pod), the labels App and Version,
-// the CanonicalService and CanonicalRevision that the mesh calls it by, its Cluster,
-// and its Principal, a SPIFFE id. All are texts, empty where they are not known.
-type Workload = flow.Workload
-
-// A Trace says to which distributed trace a request belongs (ID), which of its spans
-// is the request's (Span), and whether it is recorded (Sampled). Its String is the
-// ID in hexadecimal digits, and its SpanString the Span.
-type Trace = flow.Trace
 
 // A Record is one request as it ended. Strings are empty and numbers zero where
 // something was not reached or is not known.
@@ -52,10 +40,10 @@ type Record struct {
 	Faults  []string   // faults injected
 	Mirrors []string   // destinations of copies
 
-	Peer *Workload            // who answered or, where a request was served, who called; nil when nobody told
+	Peer *mesh.Workload       // who answered or, where a request was served, who called; nil when nobody told
 	TLS  *tls.ConnectionState // of the connection to the server or, where a request was served, from the caller; nil in plain text
 
-	Trace *Trace // nil if no layer traced it
+	Trace *mesh.Trace // nil if no layer traced it
 
 	Request *http.Request // as the caller gave it: only to be read
 	Header  http.Header   // of the answer; nil when there was none

@@ -14,8 +14,8 @@ import (
 // On a client the exchange belongs inside of the layer that makes records. Outside of
 // it there is no record yet in which to note who answered, and metrics say unknown.
 func ExampleExchange_Transport_mistake() {
-	page := telemetry.NewExchange(telemetry.WithDefaults(telemetry.Workload{Name: "productpage-v1"}))
-	reviews := telemetry.NewExchange(telemetry.WithDefaults(telemetry.Workload{Name: "reviews-v2"}))
+	page := telemetry.NewExchange(telemetry.WithDefaults(mesh.Workload{Name: "productpage-v1"}))
+	reviews := telemetry.NewExchange(telemetry.WithDefaults(mesh.Workload{Name: "reviews-v2"}))
 	server := httptest.NewServer(reviews.Handler(http.NotFoundHandler()))
 	defer server.Close()
 

@@ -16,8 +16,8 @@ import (
 // [telemetry.FromEnvironment] says who the process is.
 func Example() {
 	var asked, answered access.Record
-	page := telemetry.NewExchange(telemetry.WithDefaults(telemetry.Workload{Name: "productpage-v1", Namespace: "shop"}))
-	reviews := telemetry.NewExchange(telemetry.WithDefaults(telemetry.Workload{Name: "reviews-v2", Namespace: "shop"}))
+	page := telemetry.NewExchange(telemetry.WithDefaults(mesh.Workload{Name: "productpage-v1", Namespace: "shop"}))
+	reviews := telemetry.NewExchange(telemetry.WithDefaults(mesh.Workload{Name: "reviews-v2", Namespace: "shop"}))
 
 	app := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "five stars") })
 	serverLog := access.Sink(func(_ context.Context, r access.Record) { answered = r })

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"github.com/sidecarless/mesh"
 	"github.com/sidecarless/mesh/internal/flow"
 )
 
@@ -28,7 +29,7 @@ type Exchange struct {
 }
 
 // NewExchange makes an Exchange for the workload w.
-func NewExchange(w Workload) *Exchange {
+func NewExchange(w mesh.Workload) *Exchange {
 	metadata := encode(&w)
 	sum := sha256.Sum256([]byte(metadata))
 	// Whoever is told caches what belongs to an id: it must be another one whenever
@@ -114,7 +115,7 @@ func (x answering) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // ofBaggage is the workload that W3C baggage tells of, as ambient meshes send it;
 // nil if it tells of none.
-func (p *peers) ofBaggage(values []string) *Workload {
+func (p *peers) ofBaggage(values []string) *mesh.Workload {
 	var relevant []string
 	for _, value := range values {
 		for member := range strings.SplitSeq(value, ",") {
@@ -127,7 +128,7 @@ func (p *peers) ofBaggage(values []string) *Workload {
 	if len(relevant) == 0 {
 		return nil
 	}
-	return p.find(strings.Join(relevant, ","), func(members string) *Workload {
+	return p.find(strings.Join(relevant, ","), func(members string) *mesh.Workload {
 		a := map[string]string{}
 		for member := range strings.SplitSeq(members, ",") {
 			k, v, _ := strings.Cut(member, "=")
@@ -136,7 +137,7 @@ func (p *peers) ofBaggage(values []string) *Workload {
 			}
 		}
 		w := fromAttributes(a)
-		if w == (Workload{}) {
+		if w == (mesh.Workload{}) {
 			return nil
 		}
 		return &w

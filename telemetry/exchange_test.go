@@ -18,8 +18,8 @@ import (
 )
 
 var (
-	frontend = telemetry.Workload{Name: "frontend-v1", Namespace: "shop", App: "frontend", CanonicalService: "frontend", Cluster: "Kubernetes"}
-	backend  = telemetry.Workload{Name: "backend-v2", Namespace: "shop", App: "backend", CanonicalService: "backend", Cluster: "Kubernetes"}
+	frontend = mesh.Workload{Name: "frontend-v1", Namespace: "shop", App: "frontend", CanonicalService: "frontend", Cluster: "Kubernetes"}
+	backend  = mesh.Workload{Name: "backend-v2", Namespace: "shop", App: "backend", CanonicalService: "backend", Cluster: "Kubernetes"}
 )
 
 const (
@@ -98,7 +98,7 @@ func TestWhatCannotBeReadIsNobody(t *testing.T) {
 }
 
 // metadataOf is the header's value by which a workload tells who it is.
-func metadataOf(t *testing.T, w telemetry.Workload) (value string) {
+func metadataOf(t *testing.T, w mesh.Workload) (value string) {
 	t.Helper()
 	layer := telemetry.NewExchange(w).Transport(roundTripper(func(r *http.Request) (*http.Response, error) {
 		value = r.Header.Get(headerMetadata)
@@ -116,7 +116,7 @@ func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { retur
 
 func TestAnIDCannotBeTakenFromSomebodyElse(t *testing.T) {
 	names := telemetry.NewExchange(backend)
-	for _, w := range []telemetry.Workload{{Name: "forger"}, frontend} {
+	for _, w := range []mesh.Workload{{Name: "forger"}, frontend} {
 		r := httptest.NewRequest("GET", "/", nil)
 		r.Header.Set(headerID, "frontend")
 		r.Header.Set(headerMetadata, metadataOf(t, w))
@@ -129,7 +129,7 @@ func TestManyWorkloadsAreMet(t *testing.T) {
 	names := telemetry.NewExchange(backend)
 	for i := range 2000 {
 		r := httptest.NewRequest("GET", "/", nil)
-		r.Header.Set(headerMetadata, metadataOf(t, telemetry.Workload{Name: fmt.Sprint(i)}))
+		r.Header.Set(headerMetadata, metadataOf(t, mesh.Workload{Name: fmt.Sprint(i)}))
 		served, _ := serve(t, names, r)
 		require.Equal(t, fmt.Sprint(i), served.Peer.Name)
 	}
@@ -140,7 +140,7 @@ func TestBaggageTellsWhoCalls(t *testing.T) {
 	r.Header.Add("Baggage", "user=1;x=y, k8s.deployment.name=curl, service.name=curl,service.version=v1")
 	r.Header.Add("Baggage", "k8s.namespace.name=default,k8s.cluster.name=curl%2Dcluster,k8s.pod.name=curl-1;p=1")
 	served, w := serve(t, telemetry.NewExchange(backend), r)
-	require.Equal(t, &telemetry.Workload{
+	require.Equal(t, &mesh.Workload{
 		Name: "curl", Namespace: "default", Instance: "curl-1", App: "curl", Version: "v1", CanonicalService: "curl", CanonicalRevision: "v1", Cluster: "curl-cluster",
 	}, served.Peer)
 	require.NotEmpty(t, r.Header["Baggage"], "it belongs to others, too")

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"slices"
 	"strings"
+
+	"github.com/sidecarless/mesh"
 )
 
 // A node is a value of the metadata: a text, or fields if it has a list of them.
@@ -159,7 +161,7 @@ func uvarint(b []byte) (v uint64, n int) {
 }
 
 // encode is the value of the header that tells of w. What is not known is left out.
-func encode(w *Workload) string {
+func encode(w *mesh.Workload) string {
 	var fields []node
 	labels := node{key: "LABELS", fields: []node{}}
 	for _, f := range []node{
@@ -182,7 +184,7 @@ func encode(w *Workload) string {
 }
 
 // decode reads the value of that header, with or without padding.
-func decode(value string) (*Workload, error) {
+func decode(value string) (*mesh.Workload, error) {
 	b, err := base64.RawStdEncoding.DecodeString(strings.TrimRight(value, "="))
 	if err != nil {
 		return nil, errMetadata

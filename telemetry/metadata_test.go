@@ -9,6 +9,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/sidecarless/mesh"
 	"github.com/sidecarless/mesh/internal/corpus"
 )
 
@@ -57,7 +58,7 @@ func TestMetadataIsAsSidecarsWriteIt(t *testing.T) {
 	})]
 	w, err := decode(real.Base64)
 	require.NoError(t, err)
-	require.Equal(t, &Workload{
+	require.Equal(t, &mesh.Workload{
 		Name: "productpage-v1", Namespace: "default", Instance: "productpage-v1-84975bc778-pxz2w", App: "productpage", Version: "v1",
 		CanonicalService: "productpage-v1", CanonicalRevision: "version-1", Cluster: "client-cluster",
 	}, w)
@@ -75,7 +76,7 @@ func sorted(fields []node) []node {
 }
 
 func TestAWorkloadComesBackAsItWas(t *testing.T) {
-	for _, w := range []Workload{
+	for _, w := range []mesh.Workload{
 		{},
 		{Name: "productpage-v1", Namespace: "default", CanonicalService: "", CanonicalRevision: ""},
 		{
@@ -114,7 +115,7 @@ func TestWhatIsNoMetadataIsRefused(t *testing.T) {
 
 // What a peer says cannot break anything, and what was understood comes back.
 func FuzzDecode(f *testing.F) {
-	w := Workload{Name: "a", Namespace: "b", App: "c", Version: "d", Cluster: "e", CanonicalService: "f", CanonicalRevision: "g"}
+	w := mesh.Workload{Name: "a", Namespace: "b", App: "c", Version: "d", Cluster: "e", CanonicalService: "f", CanonicalRevision: "g"}
 	f.Add(encode(&w))
 	f.Add("CgwKBkxBQkVMUxICKgA=")
 	f.Add("Cg==")

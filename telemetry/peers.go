@@ -5,6 +5,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"unicode/utf8"
+
+	"github.com/sidecarless/mesh"
 )
 
 const (
@@ -20,17 +22,17 @@ const (
 // have another one taken for somebody else. Reading takes no lock.
 type peers struct {
 	mu    sync.Mutex
-	known atomic.Pointer[map[string]*Workload]
+	known atomic.Pointer[map[string]*mesh.Workload]
 }
 
 // of is the workload that the values of the header tell of, or nil.
-func (p *peers) of(values []string) *Workload {
+func (p *peers) of(values []string) *mesh.Workload {
 	if len(values) != 1 || values[0] == "" {
 		return nil
 	}
-	return p.find(values[0], func(value string) *Workload {
+	return p.find(values[0], func(value string) *mesh.Workload {
 		w, err := decode(value)
-		if err != nil || !valid(w) || *w == (Workload{}) {
+		if err != nil || !valid(w) || *w == (mesh.Workload{}) {
 			return nil
 		}
 		return w
@@ -38,7 +40,7 @@ func (p *peers) of(values []string) *Workload {
 }
 
 // valid reports whether all of w can stand in metrics.
-func valid(w *Workload) bool {
+func valid(w *mesh.Workload) bool {
 	for _, s := range [...]string{
 		w.Name, w.Namespace, w.Instance, w.App, w.Version, w.CanonicalService, w.CanonicalRevision, w.Cluster, w.Principal,
 	} {
@@ -50,7 +52,7 @@ func valid(w *Workload) bool {
 }
 
 // find is what read makes of text, made once. It may be nil.
-func (p *peers) find(text string, read func(string) *Workload) *Workload {
+func (p *peers) find(text string, read func(string) *mesh.Workload) *mesh.Workload {
 	if len(text) > maxMetadata {
 		return nil
 	}
@@ -61,7 +63,7 @@ func (p *peers) find(text string, read func(string) *Workload) *Workload {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	next := map[string]*Workload{}
+	next := map[string]*mesh.Workload{}
 	if known := p.known.Load(); known != nil {
 		if w, ok := (*known)[text]; ok {
 			return w

@@ -6,14 +6,8 @@ import (
 	"regexp"
 	"strings"
 
-	"github.com/sidecarless/mesh/access"
+	"github.com/sidecarless/mesh"
 )
-
-// A Workload is a process of the mesh, as metrics name it: its Name (a
-// Deployment's, say), Namespace and Instance (the pod), the labels App and Version,
-// the CanonicalService and CanonicalRevision that the mesh calls it by, its Cluster,
-// and its Principal, a SPIFFE id. All are texts, empty where they are not known.
-type Workload = access.Workload
 
 // Names of labels and of resource attributes that say who a workload is.
 const (
@@ -35,9 +29,9 @@ var replicaSuffix = regexp.MustCompile(`-[bcdf-hj-np-tv-z2-9]{5,10}-[bcdf-hj-np-
 // OTEL_RESOURCE_ATTRIBUTES with the names of OpenTelemetry's conventions,
 // OTEL_SERVICE_NAME, POD_NAME, POD_NAMESPACE and HOSTNAME. What it does not tell is as
 // [WithDefaults] has it.
-func FromEnvironment() Workload { return WithDefaults(fromEnvironment(os.Getenv)) }
+func FromEnvironment() mesh.Workload { return WithDefaults(fromEnvironment(os.Getenv)) }
 
-func fromEnvironment(env func(string) string) Workload {
+func fromEnvironment(env func(string) string) mesh.Workload {
 	attributes := map[string]string{}
 	for pair := range strings.SplitSeq(env("OTEL_RESOURCE_ATTRIBUTES"), ",") {
 		if k, v, ok := strings.Cut(pair, "="); ok {
@@ -55,7 +49,7 @@ func fromEnvironment(env func(string) string) Workload {
 // WithDefaults is w without the gaps that would keep a dashboard from showing it:
 // the namespace is default, the cluster Kubernetes, the canonical service is the app
 // or else the workload, its revision the version or else latest.
-func WithDefaults(w Workload) Workload {
+func WithDefaults(w mesh.Workload) mesh.Workload {
 	w.Name = cmp.Or(w.Name, w.App, unknown)
 	w.Namespace = cmp.Or(w.Namespace, "default")
 	w.Cluster = cmp.Or(w.Cluster, "Kubernetes")
@@ -71,8 +65,8 @@ const (
 )
 
 // FromLabels is what the labels of a pod or of an endpoint tell of a workload.
-func FromLabels(labels map[string]string) Workload {
-	w := Workload{
+func FromLabels(labels map[string]string) mesh.Workload {
+	w := mesh.Workload{
 		Name:              labels[labelWorkloadName],
 		App:               cmp.Or(labels[labelAppName], labels[labelApp]),
 		Version:           cmp.Or(labels[labelAppVersion], labels[labelVersion]),
@@ -87,8 +81,8 @@ func FromLabels(labels map[string]string) Workload {
 
 // fromAttributes is what resource attributes of OpenTelemetry tell of a workload, as
 // Istio reads them from baggage.
-func fromAttributes(a map[string]string) Workload {
-	w := Workload{
+func fromAttributes(a map[string]string) mesh.Workload {
+	w := mesh.Workload{
 		Name:      cmp.Or(a["k8s.deployment.name"], a["k8s.job.name"], a["k8s.cronjob.name"], a["k8s.pod.name"]),
 		Namespace: a["k8s.namespace.name"], Cluster: a["k8s.cluster.name"],
 		Instance:         cmp.Or(a["k8s.pod.name"], a["k8s.instance.name"]),

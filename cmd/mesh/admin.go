@@ -11,6 +11,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"github.com/sidecarless/mesh"
 	"github.com/sidecarless/mesh/access"
 	"github.com/sidecarless/mesh/config/istio"
 	"github.com/sidecarless/mesh/console"
@@ -62,7 +63,7 @@ func lookers(listen string) func(*http.Request) bool {
 }
 
 // shown is the workload whose sidecar the proxy is, as metrics name it.
-func (p *proxyFlags) shown(config *istio.Config) (telemetry.Workload, error) {
+func (p *proxyFlags) shown(config *istio.Config) (mesh.Workload, error) {
 	w, env := telemetry.FromLabels(p.labels), telemetry.FromEnvironment()
 	w.Namespace = p.namespace
 	if w.Name == "" {

@@ -82,7 +82,7 @@ func TestAnalyze(t *testing.T) {
 		{"a file that is no YAML", []string{file(t, "x.yaml", "{")}, exitUnreadable, "MESH0001"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			status, stdout, stderr := mesh(t, append([]string{"analyze"}, tt.args...)...)
+			status, stdout, stderr := invoke(t, append([]string{"analyze"}, tt.args...)...)
 			require.Equal(t, tt.status, status, stderr)
 			require.Contains(t, stdout, tt.says)
 			if tt.says == "" {
@@ -95,9 +95,9 @@ func TestAnalyze(t *testing.T) {
 func TestFormsOfFindings(t *testing.T) {
 	path := file(t, "wrong.yaml", lost)
 	var fromJSON, fromYAML []map[string]any
-	_, stdout, _ := mesh(t, "analyze", "-o", "json", path)
+	_, stdout, _ := invoke(t, "analyze", "-o", "json", path)
 	require.NoError(t, json.Unmarshal([]byte(stdout), &fromJSON))
-	_, stdout, _ = mesh(t, "analyze", "-o", "yaml", path)
+	_, stdout, _ = invoke(t, "analyze", "-o", "yaml", path)
 	require.NoError(t, yaml.Unmarshal([]byte(stdout), &fromYAML))
 	require.Equal(t, fromJSON, fromYAML)
 	require.NotEmpty(t, fromJSON)

@@ -54,7 +54,7 @@ func TestExplainFindsTheRule(t *testing.T) {
 		"rule labels (": {"-labels", "app=web", "http://reviews.example.com:80/x"},
 		"/y, port 80":   {"-H", "host: reviews.example.com", "http://127.0.0.1:80/y"},
 	} {
-		status, stdout, stderr := mesh(t, append([]string{"explain", "-f", path}, args...)...)
+		status, stdout, stderr := invoke(t, append([]string{"explain", "-f", path}, args...)...)
 		require.Equal(t, exitOK, status, stderr)
 		require.Contains(t, stdout, want)
 	}
@@ -122,14 +122,14 @@ func TestExplainNeedsNoCertificates(t *testing.T) {
 		{append(edge, "https://other.example.com/"), "no server of a Gateway is for it"},
 		{append(edge, "-port", "15443", "https://shop.example.com/"), "server (" + path + ":30: Gateway default/edge)"},
 	} {
-		status, stdout, stderr := mesh(t, append([]string{"explain", "-f", path}, tt.args...)...)
+		status, stdout, stderr := invoke(t, append([]string{"explain", "-f", path}, tt.args...)...)
 		require.Equal(t, exitOK, status, stderr)
 		require.Contains(t, stdout, tt.says)
 	}
 }
 
 func TestExplainWritesJSON(t *testing.T) {
-	status, stdout, _ := mesh(t, "explain", "-f", explainFile(t), "-o", "json", "http://reviews.example.com/")
+	status, stdout, _ := invoke(t, "explain", "-f", explainFile(t), "-o", "json", "http://reviews.example.com/")
 	require.Equal(t, exitOK, status)
 	var e struct{ Rule struct{ Name string } }
 	require.NoError(t, json.Unmarshal([]byte(stdout), &e))
@@ -158,7 +158,7 @@ func TestExplainRefusesWhatItCannotUse(t *testing.T) {
 		{[]string{"-f", path + "x", "a.com"}, exitUnreadable, "cannot be read"},
 		{[]string{"-h"}, exitOK, "usage: mesh explain"},
 	} {
-		status, _, stderr := mesh(t, append([]string{"explain"}, tt.args...)...)
+		status, _, stderr := invoke(t, append([]string{"explain"}, tt.args...)...)
 		require.Equal(t, tt.status, status, "%v", tt.args)
 		require.Contains(t, stderr, tt.says, "%v", tt.args)
 	}
@@ -166,7 +166,7 @@ func TestExplainRefusesWhatItCannotUse(t *testing.T) {
 
 func TestCompletionScriptsAreRightForTheirShells(t *testing.T) {
 	for _, shell := range []string{"bash", "zsh", "fish"} {
-		status, script, _ := mesh(t, "completion", shell)
+		status, script, _ := invoke(t, "completion", shell)
 		require.Equal(t, exitOK, status)
 		for _, c := range commands {
 			require.Contains(t, script, c.name, shell)
@@ -179,7 +179,7 @@ func TestCompletionScriptsAreRightForTheirShells(t *testing.T) {
 		}
 	}
 	for _, args := range [][]string{{"completion"}, {"completion", "tcsh"}, {"completion", "bash", "zsh"}} {
-		status, _, stderr := mesh(t, args...)
+		status, _, stderr := invoke(t, args...)
 		require.Equal(t, exitUsage, status)
 		require.Contains(t, stderr, "usage: mesh completion")
 	}

@@ -123,7 +123,7 @@ func TestGatewaysThatDoNotStart(t *testing.T) {
 		{"a certificate that is not there", []string{"-labels", "istio=ingressgateway", "-cert", "/no/cert", "-key", "/no/key"}, "for app-tls: open /no/cert"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			status, _, stderr := mesh(t, append([]string{"proxy", "-listen", "127.0.0.1:0", "-f", resources, "-mode", "gateway"}, tt.args...)...)
+			status, _, stderr := invoke(t, append([]string{"proxy", "-listen", "127.0.0.1:0", "-f", resources, "-mode", "gateway"}, tt.args...)...)
 			require.Equal(t, exitFailed, status)
 			require.Contains(t, stderr, tt.says)
 		})

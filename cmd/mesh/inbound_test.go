@@ -80,7 +80,7 @@ func TestSidecarsOfServersThatDoNotStart(t *testing.T) {
 		{"no file", []string{"-app", "127.0.0.1:1", "-cert", filepath.Join(t.TempDir(), "none"), "-key", key, "-ca", roots}, exitFailed, "cannot be read"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			status, _, stderr := mesh(t, append([]string{"proxy", "-listen", "127.0.0.1:0", "-mode", "inbound", "-namespace", "shop", "-f", f}, c.args...)...)
+			status, _, stderr := invoke(t, append([]string{"proxy", "-listen", "127.0.0.1:0", "-mode", "inbound", "-namespace", "shop", "-f", f}, c.args...)...)
 			require.Equal(t, c.status, status, stderr)
 			require.Contains(t, stderr, c.says)
 		})

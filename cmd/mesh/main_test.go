@@ -21,8 +21,8 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// mesh runs the command and gives its status and what it wrote.
-func mesh(t *testing.T, args ...string) (status int, stdout, stderr string) {
+// invoke runs the command and gives its status and what it wrote.
+func invoke(t *testing.T, args ...string) (status int, stdout, stderr string) {
 	t.Helper()
 	var out, errs bytes.Buffer
 	status = run(context.Background(), args, &out, &errs)
@@ -50,12 +50,12 @@ func TestUsage(t *testing.T) {
 		{[]string{"proxy", "-f", "x.yaml", "y.yaml", "-mode", "sideways"}, exitUsage, "-mode sideways"},
 		{[]string{"proxy", "-f", "x.yaml", "y.yaml", "-wrong"}, exitUsage, "-wrong"},
 	} {
-		status, _, stderr := mesh(t, tt.args...)
+		status, _, stderr := invoke(t, tt.args...)
 		require.Equal(t, tt.status, status, "%v", tt.args)
 		require.Contains(t, stderr, tt.says, "%v", tt.args)
 	}
 	for _, help := range []string{"help", "-h", "--help"} {
-		status, stdout, _ := mesh(t, help)
+		status, stdout, _ := invoke(t, help)
 		require.Equal(t, exitOK, status)
 		require.Contains(t, stdout, "proxy")
 		require.Contains(t, stdout, "analyze")
@@ -79,7 +79,7 @@ func TestProxiesThatDoNotStart(t *testing.T) {
 		{"a locality that is none", []string{"-f", good, "-locality", "/zone"}, "locality"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			status, _, stderr := mesh(t, append([]string{"proxy", "-listen", "127.0.0.1:0"}, tt.args...)...)
+			status, _, stderr := invoke(t, append([]string{"proxy", "-listen", "127.0.0.1:0"}, tt.args...)...)
 			require.Equal(t, exitFailed, status)
 			require.Contains(t, stderr, tt.says)
 		})

@@ -99,7 +99,7 @@ spec:
 	text, err := os.ReadFile(gateway)
 	require.NoError(t, err)
 	elsewhere := file(t, "elsewhere.yaml", strings.Replace(string(text), "bind: 127.0.0.1", "bind: 127.0.0.9", 1))
-	status, _, stderr := mesh(t, "proxy", "-listen", "127.0.0.1:0", "-mode", "gateway", "-f", elsewhere, "-labels", "app=edge")
+	status, _, stderr := invoke(t, "proxy", "-listen", "127.0.0.1:0", "-mode", "gateway", "-f", elsewhere, "-labels", "app=edge")
 	require.Equal(t, exitFailed, status)
 	require.Contains(t, stderr, "bind: is not carried out")
 }

@@ -37,7 +37,7 @@ type Flow struct {
 
 	Draw uint64 // random bits that are the same for all attempts; zero until somebody needs them
 
-	peer atomic.Pointer[Workload]
+	peer atomic.Pointer[mesh.Workload]
 
 	First Try
 }

@@ -2,31 +2,18 @@ package flow
 
 import (
 	"context"
-	"encoding/hex"
 	"net/http"
+
+	"github.com/sidecarless/mesh"
 )
 
-// A Trace says to which distributed trace a request belongs, and which of its
-// spans is the request's.
-type Trace struct {
-	ID      [16]byte
-	Span    [8]byte
-	Sampled bool // the trace is recorded
-}
-
-// String is the ID in hexadecimal digits.
-func (t *Trace) String() string { return hex.EncodeToString(t.ID[:]) }
-
-// SpanString is the Span in hexadecimal digits.
-func (t *Trace) SpanString() string { return hex.EncodeToString(t.Span[:]) }
-
-// TraceKey is the key under which the context of a request has its *Trace. The
+// TraceKey is the key under which the context of a request has its [*mesh.Trace]. The
 // layer that traces puts it there, with [Flow.Bound].
 type TraceKey struct{}
 
 // TraceOf is the trace to which the request of ctx belongs, or nil.
-func TraceOf(ctx context.Context) *Trace {
-	t, _ := ctx.Value(TraceKey{}).(*Trace)
+func TraceOf(ctx context.Context) *mesh.Trace {
+	t, _ := ctx.Value(TraceKey{}).(*mesh.Trace)
 	return t
 }
 

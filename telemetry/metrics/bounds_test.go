@@ -13,7 +13,6 @@ import (
 
 	"github.com/sidecarless/mesh"
 	"github.com/sidecarless/mesh/access"
-	"github.com/sidecarless/mesh/telemetry"
 	"github.com/sidecarless/mesh/telemetry/metrics"
 )
 
@@ -69,7 +68,7 @@ func TestTooManyPeersAreUnknown(t *testing.T) {
 	for i := range 100 {
 		for range 2 { // whoever is forgotten and met again is no further one
 			r := usual()
-			r.Peer = &telemetry.Workload{Name: fmt.Sprint("caller-", i), Instance: fmt.Sprint(i)}
+			r.Peer = &mesh.Workload{Name: fmt.Sprint("caller-", i), Instance: fmt.Sprint(i)}
 			m.Destination(t.Context(), r)
 		}
 	}
@@ -105,7 +104,7 @@ func TestASampledTraceIsAnExemplar(t *testing.T) {
 	m, registry := newMetrics(t, metrics.Config{Workload: productpage})
 	r := usual()
 	for _, sampled := range []bool{false, true} {
-		r.Trace = &access.Trace{ID: [16]byte{0xab}, Sampled: sampled}
+		r.Trace = &mesh.Trace{ID: [16]byte{0xab}, Sampled: sampled}
 		m.Source(t.Context(), r)
 		families, err := registry.Gather()
 		require.NoError(t, err)

@@ -9,6 +9,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/sidecarless/mesh"
 	"github.com/sidecarless/mesh/internal/check"
 	"github.com/sidecarless/mesh/telemetry"
 )
@@ -19,7 +20,7 @@ type Config struct {
 	Registerer prometheus.Registerer
 
 	// Workload is the process; what is missing is as [telemetry.WithDefaults] has it.
-	Workload telemetry.Workload
+	Workload mesh.Workload
 
 	// Service is the host of the service that this workload is a server of, such as
 	// "reviews.shop.svc.cluster.local": the destination_service of what
@@ -75,7 +76,7 @@ var istioBuckets = [...]float64{
 // Metrics counts requests. It is made by [New].
 type Metrics struct {
 	config      Config
-	own         telemetry.Workload
+	own         mesh.Workload
 	destination service // of what is served; unknown unless Config.Service says
 
 	families  families
@@ -87,7 +88,7 @@ type Metrics struct {
 
 	mu    sync.Mutex // guards what follows; taken for what is new only
 	sets  map[labels]*series
-	peers map[telemetry.Workload]bool
+	peers map[mesh.Workload]bool
 }
 
 // families are the metrics that have a set of labels.
@@ -109,7 +110,7 @@ func New(c Config) (*Metrics, error) {
 	c.MaxPeers = cmp.Or(c.MaxPeers, defaultMaxPeers)
 	m := &Metrics{
 		config: c, own: telemetry.WithDefaults(c.Workload),
-		sets: map[labels]*series{}, peers: map[telemetry.Workload]bool{},
+		sets: map[labels]*series{}, peers: map[mesh.Workload]bool{},
 	}
 	if c.Service != "" {
 		m.destination = serviceOf(c.Service, m.own.Namespace)

@@ -7,8 +7,8 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/sidecarless/mesh"
 	"github.com/sidecarless/mesh/access"
-	"github.com/sidecarless/mesh/telemetry"
 	"github.com/sidecarless/mesh/telemetry/metrics"
 )
 
@@ -18,7 +18,7 @@ func ExampleNew_mistake() {
 	for _, service := range []string{"", "reviews.shop.svc.cluster.local"} {
 		registry := prometheus.NewRegistry()
 		m, err := metrics.New(metrics.Config{
-			Registerer: registry, Workload: telemetry.Workload{Name: "reviews-v1", Namespace: "shop"}, Service: service,
+			Registerer: registry, Workload: mesh.Workload{Name: "reviews-v1", Namespace: "shop"}, Service: service,
 		})
 		if err != nil {
 			fmt.Println(err)

@@ -10,8 +10,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"github.com/sidecarless/mesh"
 	"github.com/sidecarless/mesh/access"
-	"github.com/sidecarless/mesh/telemetry"
 	"github.com/sidecarless/mesh/telemetry/metrics"
 )
 
@@ -20,7 +20,7 @@ func Example() {
 	registry := prometheus.NewRegistry()
 	m, err := metrics.New(metrics.Config{
 		Registerer: registry,
-		Workload:   telemetry.Workload{Name: "reviews-v1", Namespace: "shop", App: "reviews", Version: "v1"},
+		Workload:   mesh.Workload{Name: "reviews-v1", Namespace: "shop", App: "reviews", Version: "v1"},
 		Service:    "reviews.shop.svc.cluster.local",
 	})
 	if err != nil {

@@ -12,23 +12,23 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/stretchr/testify/require"
 
+	"github.com/sidecarless/mesh"
 	"github.com/sidecarless/mesh/access"
 	"github.com/sidecarless/mesh/internal/corpus"
 	"github.com/sidecarless/mesh/internal/peer"
 	"github.com/sidecarless/mesh/lb"
-	"github.com/sidecarless/mesh/telemetry"
 	"github.com/sidecarless/mesh/telemetry/metrics"
 	"github.com/sidecarless/mesh/upstream"
 )
 
 // The two workloads of Istio's tests.
 var (
-	productpage = telemetry.Workload{
+	productpage = mesh.Workload{
 		Name: "productpage-v1", Namespace: "default", App: "productpage", Version: "v1",
 		CanonicalService: "productpage-v1", CanonicalRevision: "version-1", Cluster: "client-cluster",
 		Principal: "spiffe://cluster.local/ns/default/sa/client",
 	}
-	ratings = telemetry.Workload{
+	ratings = mesh.Workload{
 		Name: "ratings-v1", Namespace: "default", App: "ratings", Version: "v1",
 		CanonicalService: "ratings", CanonicalRevision: "version-1", Cluster: "server-cluster",
 		Principal: "spiffe://cluster.local/ns/default/sa/server",

@@ -4,7 +4,7 @@ import (
 	"cmp"
 	"strings"
 
-	"github.com/sidecarless/mesh/telemetry"
+	"github.com/sidecarless/mesh"
 )
 
 // labelNames are Istio's, in its order: first those of every metric, then those of
@@ -32,12 +32,12 @@ const (
 
 // A party is one side of a request.
 type party struct {
-	telemetry.Workload
+	mesh.Workload
 	principal string
 }
 
 // peerOf is the other side: what is not known of it is said so.
-func peerOf(w *telemetry.Workload, principal string) party {
+func peerOf(w *mesh.Workload, principal string) party {
 	var p party
 	if w != nil {
 		p.Workload = *w

@@ -6,7 +6,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/sidecarless/mesh"
-	"github.com/sidecarless/mesh/telemetry"
 )
 
 // A key is all of a request that its labels depend on, as it stands in the record:
@@ -14,7 +13,7 @@ import (
 type key struct {
 	cluster  string // of a client; empty for servers
 	host     string // empty where another part says what was asked for
-	peer     *telemetry.Workload
+	peer     *mesh.Workload
 	endpoint string // its address, where peer is not known
 	identity identity
 	flags    mesh.Flag
@@ -92,7 +91,7 @@ func (m *Metrics) add(r *reporter, k key, describe func(key) labels) *series {
 }
 
 // admit reports whether a workload is one of those that are told apart.
-func (m *Metrics) admit(w *telemetry.Workload) bool {
+func (m *Metrics) admit(w *mesh.Workload) bool {
 	if w == nil {
 		return true
 	}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/sidecarless/mesh"
 	"github.com/sidecarless/mesh/breaker/outlier"
 	"github.com/sidecarless/mesh/telemetry"
 	"github.com/sidecarless/mesh/upstream"
@@ -166,7 +167,7 @@ func (u *upstreams) namespace(cluster string) (namespace string) {
 
 // workload is what the labels of an endpoint tell of who is there, or nil. As with
 // Istio they tell neither its app nor its version.
-func (u *upstreams) workload(cluster, addr string) (w *telemetry.Workload) {
+func (u *upstreams) workload(cluster, addr string) (w *mesh.Workload) {
 	if addr == "" {
 		return nil
 	}

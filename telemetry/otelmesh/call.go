@@ -60,7 +60,7 @@ func (t transport) RoundTrip(r *http.Request) (*http.Response, error) {
 type call struct {
 	context.Context
 	span  trace.Span
-	trace flow.Trace
+	trace mesh.Trace
 	flow  *flow.Flow
 	res   *http.Response
 	slot  body.Body
@@ -93,9 +93,9 @@ func (t *Telemetry) begin(f *flow.Flow, r *http.Request, id string) *call {
 }
 
 // traceOf names the trace of a span to layers that do not know OpenTelemetry.
-func traceOf(span trace.Span) flow.Trace {
+func traceOf(span trace.Span) mesh.Trace {
 	s := span.SpanContext()
-	return flow.Trace{ID: s.TraceID(), Span: s.SpanID(), Sampled: s.IsSampled()}
+	return mesh.Trace{ID: s.TraceID(), Span: s.SpanID(), Sampled: s.IsSampled()}
 }
 
 // BodyEnded implements body.Ender: the request is over.

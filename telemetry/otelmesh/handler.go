@@ -79,7 +79,7 @@ type serving struct {
 	in        *http.Request // as it is handed on
 	id        string
 	span      trace.Span // nil where there are none
-	trace     flow.Trace
+	trace     mesh.Trace
 	err       error // of a layer that refused the request
 	returned  bool  // the handler did not panic
 }

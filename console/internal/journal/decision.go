@@ -28,7 +28,7 @@ type Decision struct {
 	headers  []field // those that rules read
 	withheld bool    // some were not kept
 	id       string  // x-request-id
-	trace    access.Trace
+	trace    mesh.Trace
 }
 
 // An attempt is one of a request.
@@ -60,7 +60,7 @@ func (d *Decision) take(seq uint64, rec *access.Record, reads *Reads) {
 			last.failure = Bounded(rec.Err.Error())
 		}
 	}
-	d.headers, d.withheld, d.id, d.url, d.trace = d.headers[:0], false, "", url.URL{}, access.Trace{}
+	d.headers, d.withheld, d.id, d.url, d.trace = d.headers[:0], false, "", url.URL{}, mesh.Trace{}
 	if q := rec.Request; q != nil {
 		d.request(q, reads)
 	}

@@ -112,7 +112,7 @@ func (d *Decision) Tell() Story {
 			a.n, a.endpoint, a.status, a.failure, words.Milliseconds(max(a.start.Sub(r.Start), 0)), words.Milliseconds(a.took), words.Milliseconds(a.waited), a.why,
 		})
 	}
-	if d.trace != (access.Trace{}) {
+	if d.trace != (mesh.Trace{}) {
 		s.TraceID = d.trace.String()
 	}
 	s.Text = d.Text()

@@ -11,6 +11,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"github.com/sidecarless/mesh"
 	"github.com/sidecarless/mesh/access"
 	"github.com/sidecarless/mesh/config/istio"
 	"github.com/sidecarless/mesh/console"
@@ -36,7 +37,7 @@ type Hop struct {
 
 // hop is a process that does nothing yet but tell of itself.
 func (d *Demo) hop(name, namespace, service string) (*Hop, error) {
-	w := telemetry.Workload{Name: name, Namespace: namespace, App: service, Version: "v1"}
+	w := mesh.Workload{Name: name, Namespace: namespace, App: service, Version: "v1"}
 	if id := d.identities[service]; id != nil {
 		w.Principal = id.ID().String()
 	}
