@@ -99,6 +99,7 @@ func TestTokensThatMustFail(t *testing.T) {
 		{"an expiry that is negative", ec.sign(fresh(claims{"exp": -1})), "Jwt payload [exp] field is not a positive 64 bit integer"},
 		{"an expiry beyond all numbers", raw(`{"alg":"ES256"}`, `{"exp":1e999}`, "x"), claimsJ},
 		{"an audience that is a number", ec.sign(fresh(claims{"aud": 1})), "Jwt payload [aud] field is not a string or string list"},
+		{"an audience that is null", raw(`{"alg":"ES256"}`, `{"iss":"`+idp+`","aud":null}`, "x"), "Jwt payload [aud] field is not a string or string list"},
 		{"audiences of several kinds", ec.sign(fresh(claims{"aud": []any{"shop", 1}})), "Jwt payload [aud] field is not a string or string list"},
 		{"another issuer", ec.sign(fresh(claims{"iss": "https://evil.example"})), "Jwt issuer is not configured"},
 		{"no issuer", ec.sign(fresh(claims{"iss": nil})), "Jwt issuer is not configured"},

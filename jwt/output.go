@@ -1,6 +1,8 @@
 package jwt
 
 import (
+	"encoding/base64"
+	"encoding/json"
 	"math"
 	"net/http"
 	"strconv"
@@ -22,21 +24,19 @@ func (m *good) pass(r *http.Request) {
 	}
 }
 
-// claim is the claim of a name, or the one inside of others that it leads to by
-// dots.
+// claim is the claim to which a name leads. Every dot in it leads into an object, so
+// that a claim with a dot in its own name has none.
 func claim(claims map[string]any, name string) any {
-	if v, ok := claims[name]; ok {
-		return v
-	}
 	outer, inner, dotted := strings.Cut(name, ".")
 	if !dotted {
-		return nil
+		return claims[name]
 	}
 	within, _ := claims[outer].(map[string]any)
 	return claim(within, inner)
 }
 
-// textOf is a claim as a header has it; empty for lists, objects and nothing.
+// textOf is a claim as a header has it: lists and objects as JSON in base64, empty
+// for nothing.
 func textOf(v any) string {
 	switch v := v.(type) {
 	case string:
@@ -48,6 +48,9 @@ func textOf(v any) string {
 			return strconv.FormatUint(uint64(v), 10)
 		}
 		return strconv.FormatFloat(v, 'f', 6, 64)
+	case []any, map[string]any:
+		text, _ := json.Marshal(v) // which it was made of
+		return base64.StdEncoding.EncodeToString(text)
 	}
 	return ""
 }

@@ -70,19 +70,31 @@ func (p *place) find(found []string, r *http.Request) []string {
 			}
 		}
 	case inCookie:
-		for _, c := range r.CookiesNamed(p.name) {
-			found = append(found, c.Value)
+		for _, line := range r.Header["Cookie"] {
+			for pair := range strings.SplitSeq(line, ";") {
+				if name, value, ok := strings.Cut(strings.TrimLeft(pair, " "), "="); ok && name == p.name {
+					found = append(found, unquoted(value))
+				}
+			}
 		}
 	}
 	return found
 }
 
+// unquoted is the value of a cookie without the quotes around it.
+func unquoted(value string) string {
+	if n := len(value); n > 1 && value[0] == '"' && value[n-1] == '"' {
+		return value[1 : n-1]
+	}
+	return value
+}
+
 // behind is what stands behind a prefix, wherever that is, from the first
-// character that a token can have; ok is false without the prefix. This is Envoy's
-// reading of a header.
+// character that a token can have; ok is false without the prefix. A header that
+// is empty is a token that is none. This is Envoy's reading of a header.
 func behind(line, prefix string) (token string, ok bool) {
 	if prefix == "" {
-		return line, line != ""
+		return line, true
 	}
 	_, rest, ok := strings.Cut(line, prefix)
 	if !ok {
@@ -100,13 +112,18 @@ func ofToken(c rune) bool {
 }
 
 func (p *place) isParam(pair string) bool {
-	name, _, _ := strings.Cut(pair, "=")
-	name, err := url.QueryUnescape(name)
+	name, err := url.QueryUnescape(paramName(pair))
 	return err == nil && name == p.name
 }
 
+func paramName(pair string) string {
+	name, _, _ := strings.Cut(pair, "=")
+	return name
+}
+
 // remove takes the tokens in this place out of a request of our own. Cookies stay,
-// as with Envoy.
+// and the parameters that are left come in the order of their names, each with its
+// "=", as with Envoy.
 func (p *place) remove(r *http.Request) {
 	switch p.kind {
 	case inHeader:
@@ -114,10 +131,15 @@ func (p *place) remove(r *http.Request) {
 	case inParam:
 		var kept []string
 		for pair := range strings.SplitSeq(r.URL.RawQuery, "&") {
-			if !p.isParam(pair) {
-				kept = append(kept, pair)
+			if p.isParam(pair) {
+				continue
 			}
+			if !strings.Contains(pair, "=") {
+				pair += "="
+			}
+			kept = append(kept, pair)
 		}
+		slices.SortStableFunc(kept, func(a, b string) int { return strings.Compare(paramName(a), paramName(b)) })
 		u := *r.URL
 		u.RawQuery = strings.Join(kept, "&")
 		r.URL = &u

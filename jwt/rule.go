@@ -53,8 +53,9 @@ type Rule struct {
 type Header struct{ Name, Prefix string }
 
 // A ClaimHeader is a header of the request to the application that gets a claim: a
-// text, a number or a truth value. Claim may name one inside of another by dots.
-// What a caller sends under that name is taken away.
+// text, a number or a truth value as it is, a list or an object as JSON in base64.
+// Claim names one inside of another by dots. What a caller sends under the header's
+// name is taken away.
 type ClaimHeader struct{ Header, Claim string }
 
 // Config is what a [Verifier] verifies by.

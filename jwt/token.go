@@ -104,8 +104,8 @@ func (t *token) readClaims(text string) (why refusal) {
 	}
 	t.matures, _ = t.claims["nbf"].(float64)
 	t.expires, _ = t.claims["exp"].(float64)
-	switch aud := t.claims["aud"].(type) {
-	case nil:
+	aud, there := t.claims["aud"]
+	switch aud := aud.(type) {
 	case string:
 		t.audiences = []string{aud}
 	case []any:
@@ -117,7 +117,9 @@ func (t *token) readClaims(text string) (why refusal) {
 			t.audiences = append(t.audiences, s)
 		}
 	default:
-		return badAud
+		if there {
+			return badAud
+		}
 	}
 	return ""
 }

@@ -155,7 +155,7 @@ func (s *rules) tokens(r *http.Request) ([]good, error) {
 }
 
 // judge verifies a token by each of the place's rules in turn. If none accepts it,
-// the reason is that of the last rule whose issuer the token has.
+// the reason is that of the first rule whose issuer the token has.
 func (p *place) judge(ctx context.Context, text string) (m good, why refusal, cause error) {
 	t, why := parse(text)
 	if why != "" {
@@ -167,7 +167,7 @@ func (p *place) judge(ctx context.Context, text string) (m good, why refusal, ca
 		if reason == "" {
 			return good{p, r, t}, "", nil
 		}
-		if reason != unknownIssuer {
+		if why == unknownIssuer {
 			why, cause = reason, err
 		}
 	}

@@ -95,6 +95,7 @@ func TestWhereTokensAreFound(t *testing.T) {
 		"a parameter":            request(query("a=b&t=" + token)),
 		"an escaped parameter":   request(query("%74=" + token)),
 		"a cookie":               request(with("Cookie", "a=b; session="+token)),
+		"a cookie in quotes":     request(with("Cookie", `session="`+token+`"`)),
 	} {
 		t.Run(name, func(t *testing.T) {
 			next, err := verifier(t, rule).Verify(r)
@@ -105,6 +106,19 @@ func TestWhereTokensAreFound(t *testing.T) {
 	next, err := verifier(t, rule).Verify(request(bearer("nonsense"), query("access_token=nonsense")))
 	require.NoError(t, err, "the usual places are not looked at where others are named")
 	require.Nil(t, jwt.Claims(next.Context()))
+	next, err = verifier(t, rule).Verify(request(with("X-Jwt", ""), with("Cookie", "session")))
+	require.NoError(t, err, "a header without the prefix, and a cookie without a value")
+	require.Nil(t, jwt.Claims(next.Context()))
+	for name, r := range map[string]*http.Request{
+		"an empty header":    request(with("X-Token", "")),
+		"a bare prefix":      request(with("X-Jwt", "jwt=")),
+		"an empty parameter": request(query("t")),
+		"an empty cookie":    request(with("Cookie", "session=")),
+	} {
+		t.Run(name, func(t *testing.T) {
+			refused(t, verifier(t, rule), r, 401, "Jwt is not in the form of Header.Payload.Signature with two dots and 3 sections")
+		})
+	}
 }
 
 func TestWhatGoesOnToTheApplication(t *testing.T) {
@@ -117,7 +131,7 @@ func TestWhatGoesOnToTheApplication(t *testing.T) {
 	rule := jwt.Rule{
 		Issuer: idp, KeySet: keySet(key), Params: []string{"t"}, Headers: []jwt.Header{{Name: "X-Token"}}, Cookies: []string{"c"}, PayloadHeader: "x-claims",
 	}
-	for _, name := range []string{"sub", "level", "share", "less", "admin", "org.unit", "a.b", "list", "lines", "none"} {
+	for _, name := range []string{"sub", "level", "share", "less", "admin", "org", "org.unit", "a.b", "list", "lines", "none"} {
 		rule.ClaimHeaders = append(rule.ClaimHeaders, jwt.ClaimHeader{Header: "x-out-" + name, Claim: name})
 	}
 	next, err := verifier(t, rule).Verify(request(with("X-Token", token), with("X-Out-Sub", "root"), with("X-Claims", "forged")))
@@ -125,7 +139,7 @@ func TestWhatGoesOnToTheApplication(t *testing.T) {
 	payload := token[len(token)-len(token[indexOf(token, '.'):])+1:]
 	require.Equal(t, http.Header{
 		"X-Claims": {payload[:indexOf(payload, '.')]}, "X-Out-Sub": {"me"}, "X-Out-Level": {"7"}, "X-Out-Share": {"0.250000"}, "X-Out-Less": {"-3.000000"},
-		"X-Out-Admin": {"true"}, "X-Out-Org.unit": {"x"}, "X-Out-A.b": {"dotted"},
+		"X-Out-Admin": {"true"}, "X-Out-Org": {"eyJ1bml0IjoieCJ9"}, "X-Out-Org.unit": {"x"}, "X-Out-List": {"WyJhIl0="},
 	}, next.Header)
 
 	r := request(query("a=1&t=" + token + "&b=2&t"))
@@ -133,11 +147,11 @@ func TestWhatGoesOnToTheApplication(t *testing.T) {
 	require.NoError(t, err)
 	require.Same(t, r, next, "what has no token is not copied")
 
-	r = request(query("a=1&t=" + token + "&b=2"))
+	r = request(query("b=%202&t=" + token + "&c&b=1&a=x"))
 	next, err = verifier(t, rule).Verify(r)
 	require.NoError(t, err)
-	require.Equal(t, "a=1&b=2", next.URL.RawQuery)
-	require.Equal(t, "http://shop.example/cart?a=1&b=2", next.RequestURI)
+	require.Equal(t, "a=x&b=%202&b=1&c=", next.URL.RawQuery, "in Envoy's order")
+	require.Equal(t, "http://shop.example/cart?a=x&b=%202&b=1&c=", next.RequestURI)
 	require.Contains(t, r.URL.RawQuery, token, "the caller's request stays as it was")
 
 	next, err = verifier(t, rule).Verify(request(with("Cookie", "c="+token)))
@@ -197,6 +211,9 @@ func TestSeveralRules(t *testing.T) {
 	refused(t, v, request(bearer(of(one, claims{"iss": "https://nobody.example"}))), 401, "Jwt issuer is not configured")
 	refused(t, v, request(bearer(of(one, claims{"iss": other}))), 401, "Jwt verification fails")
 	refused(t, v, request(with("X-Admin", of(one, nil))), 403, "Audiences in Jwt are not allowed")
+	refused(t, v, request(bearer(of(two, nil))), 401, "Jwt verification fails")
+	refused(t, v, request(bearer(of(two, claims{"aud": "x"}))), 403, "Audiences in Jwt are not allowed")
+	refused(t, v, request(bearer(of(one, claims{"aud": "cart"}))), 403, "Audiences in Jwt are not allowed")
 	refused(t, v, request(with("X-Admin", of(two, claims{"iss": other}))), 401, "Jwt issuer is not configured")
 	refused(t, v, request(bearer(of(one, nil)), with("X-Admin", "x")), 401, "Jwt is not in the form of Header.Payload.Signature with two dots and 3 sections")
 }
