@@ -8,23 +8,13 @@ import (
 	"io"
 	"log/slog"
 	"net"
-	"net/http"
 	"os"
 	"os/signal"
 	"sync"
 	"syscall"
-	"time"
 
 	"github.com/sidecarless/mesh/access"
-	"github.com/sidecarless/mesh/config/forward"
 	"github.com/sidecarless/mesh/config/istio"
-)
-
-// After SIGTERM requests under way may take this long to end, and then this long
-// to be logged.
-const (
-	drainFor  = 4 * time.Second
-	lastLines = 500 * time.Millisecond
 )
 
 // proxyFlags are the flags of `mesh proxy`.
@@ -123,21 +113,13 @@ func (p *proxyFlags) serve(ctx context.Context, begin makeSide, stderr io.Writer
 	defer side.close()
 	watcher := &istio.Watcher{Paths: p.files, Loaded: config, Apply: side.update, Logger: logger}
 	shown.watch(side, watcher)
-	var requests sync.WaitGroup
-	server := forward.Server(counted(&requests, side.handler))
-	server.Protocols.SetHTTP2(true)
-	server.ErrorLog = slog.NewLogLogger(logger.Handler(), slog.LevelDebug)
-	listener, err := net.Listen("tcp", p.listen)
-	if err != nil {
-		return err
-	}
-	running, cancel := context.WithCancel(ctx)
+
+	running, end := context.WithCancelCause(ctx)
 	var background sync.WaitGroup
 	defer background.Wait()
-	defer cancel()
+	defer end(nil)
 	background.Go(func() { side.run(running) })
 	background.Go(func() { reload(running, watcher, logger) })
-	ended := make(chan error, 3)
 	if shown != nil {
 		l, err := net.Listen("tcp", p.admin)
 		if err != nil {
@@ -146,49 +128,19 @@ func (p *proxyFlags) serve(ctx context.Context, begin makeSide, stderr io.Writer
 		logger.Info("showing metrics", "address", l.Addr().String())
 		background.Go(func() {
 			if err := shown.serve(running, l); err != nil {
-				ended <- err
+				end(err)
 			}
 		})
 	}
-	go func() { ended <- server.Serve(side.listener(listener)) }()
-	if side.further != nil {
-		go func() { ended <- server.Serve(side.further) }()
+	listener, err := net.Listen("tcp", p.listen)
+	if err != nil {
+		return err
 	}
 	fmt.Fprintf(stderr, "mesh proxy: ready on %s\n", listener.Addr())
-	select {
-	case err := <-ended:
+	if err := newFront(side, logger).run(running, listener); err != nil || ctx.Err() != nil {
 		return err
-	case <-ctx.Done():
 	}
-	drain, done := context.WithTimeout(context.WithoutCancel(ctx), drainFor)
-	defer done()
-	if err := server.Shutdown(drain); err != nil {
-		server.Close()
-	}
-	<-ended
-	// Each request writes its line of the log at its end. Those whose callers were cut
-	// off end by themselves, and before connections to servers do: it is not these that
-	// failed.
-	finished := make(chan struct{})
-	go func() {
-		requests.Wait()
-		close(finished)
-	}()
-	if !ends(finished, lastLines/2) {
-		side.close()
-		ends(finished, lastLines/2)
-	}
-	return nil
-}
-
-// ends reports whether something ends within a time.
-func ends(done <-chan struct{}, within time.Duration) bool {
-	select {
-	case <-done:
-		return true
-	case <-time.After(within):
-		return false
-	}
+	return context.Cause(running)
 }
 
 // heed tells warnings. Documents of which none is read are an error: who gives them
@@ -207,15 +159,6 @@ func heed(config *istio.Config, logger *slog.Logger) error {
 		return nil
 	}
 	return errors.Join(skipped...)
-}
-
-// counted is a handler whose requests can be waited for.
-func counted(requests *sync.WaitGroup, h http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		requests.Add(1)
-		defer requests.Done()
-		h.ServeHTTP(w, r)
-	})
 }
 
 // openLog is a sink that writes to a file or to standard output.
