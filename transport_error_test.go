@@ -256,15 +256,17 @@ func TestTheEndOfTheCaller(t *testing.T) {
 func TestTheEndOfTheCallerByCancel(t *testing.T) {
 	for name, http2 := range map[string]bool{"HTTP/1.1": false, "HTTP/2": true} {
 		t.Run(name, func(t *testing.T) {
+			over := make(chan struct{})
 			server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				if r.URL.Path == "/begun" {
 					http.NewResponseController(w).Flush() //nolint:errcheck // the caller sees it
 				}
-				<-r.Context().Done()
+				<-over
 			}))
 			server.EnableHTTP2 = http2
 			server.StartTLS()
 			defer server.Close()
+			defer close(over)
 			for path, begun := range map[string]bool{"/silent": false, "/begun": true} {
 				end := make(chan struct{})
 				r, err := http.NewRequest(http.MethodGet, server.URL+path, nil)
@@ -280,6 +282,7 @@ func TestTheEndOfTheCallerByCancel(t *testing.T) {
 					_, err = io.ReadAll(res.Body)
 					res.Body.Close()
 				}
+				require.Error(t, err, path)
 				e := mesh.AsError(err)
 				require.Equal(t, mesh.ClientGone, e.Flag, "%v", err)
 				require.Equal(t, 499, e.Status)
