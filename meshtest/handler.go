@@ -30,7 +30,7 @@ func TestHandler(t *testing.T, layer func(http.Handler) http.Handler) {
 				t.Run(over, func(t *testing.T) {
 					k := &handlerCheck{violations: violations{patience: patience}, layer: layer, over: over}
 					defer k.close()
-					k.run(6*patience, func() { c.check(k) })
+					k.run(hangs, func() { c.check(k) })
 					k.report(t)
 				})
 			}

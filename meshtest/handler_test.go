@@ -199,7 +199,7 @@ func TestMistakesInHandlerLayersAreFound(t *testing.T) {
 			for _, c := range handlerContract {
 				for _, over := range c.over {
 					k := &handlerCheck{violations: violations{patience: hasty}, layer: b.layer, over: over}
-					k.run(6*patience, func() { c.check(k) })
+					k.run(hangs, func() { c.check(k) })
 					k.close()
 					found[c.name] = append(found[c.name], k.found()...)
 				}
