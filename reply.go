@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/sidecarless/mesh/internal/failed"
 	"github.com/sidecarless/mesh/internal/grpc"
 )
 
@@ -88,8 +89,8 @@ func ResponseFor(r *http.Request, err error) *http.Response {
 		ProtoMinor:    1,
 		Header:        header,
 		ContentLength: int64(len(body)),
-		Request:       r,
 	}
+	failed.Mark(res, r, err)
 	if r.Method == http.MethodHead {
 		body = ""
 	}
@@ -119,10 +120,10 @@ func ErrorOf(res *http.Response) error {
 		case interface{ Unwrap() io.ReadCloser }:
 			body = b.Unwrap()
 		default:
-			return nil
+			return failed.Of(res)
 		}
 	}
-	return nil
+	return failed.Of(res)
 }
 
 // reply is Envoy's local reply for e: status, headers and text.

@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -138,6 +139,20 @@ func TestErrorsAsResponses(t *testing.T) {
 	require.Same(t, good, res)
 	require.NoError(t, mesh.ErrorOf(res))
 	require.NoError(t, mesh.ErrorOf(nil))
+}
+
+// An [http.Client] with a Timeout puts a body of its own around the answer's.
+func TestTheErrorBehindAReplyIsFoundThroughAClientWithATimeout(t *testing.T) {
+	refusal := &mesh.Error{Op: "lb", Flag: mesh.NoHealthyUpstream, Status: 503, Details: mesh.DetailsNoHealthyUpstream}
+	client := http.Client{
+		Transport: mesh.ErrorsAsResponses(roundTripper(func(*http.Request) (*http.Response, error) { return nil, refusal })),
+		Timeout:   time.Minute,
+	}
+	res, err := client.Get("http://reviews/")
+	require.NoError(t, err)
+	require.NoError(t, res.Body.Close())
+	require.Equal(t, refusal, mesh.ErrorOf(res))
+	require.Equal(t, "http://reviews/", res.Request.URL.String())
 }
 
 func TestWriteErrorTellsNothingOfForeignErrors(t *testing.T) {

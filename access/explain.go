@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/sidecarless/mesh"
+	"github.com/sidecarless/mesh/internal/failed"
 	"github.com/sidecarless/mesh/internal/flow"
 	"github.com/sidecarless/mesh/internal/rw"
 )
@@ -55,9 +56,7 @@ func (t explainingTransport) RoundTrip(r *http.Request) (*http.Response, error) 
 	if err != nil {
 		return nil, err
 	}
-	if res.Request == out {
-		res.Request = r
-	}
+	failed.Rename(res, out, r)
 	// What a server says here is not what this layer knows.
 	delete(res.Header, DecisionHeader)
 	if !allowed {

@@ -6,6 +6,7 @@ import (
 
 	"github.com/sidecarless/mesh"
 	"github.com/sidecarless/mesh/internal/body"
+	"github.com/sidecarless/mesh/internal/failed"
 	"github.com/sidecarless/mesh/internal/flow"
 	"github.com/sidecarless/mesh/internal/grpc"
 )
@@ -34,8 +35,8 @@ func (t transport) RoundTrip(r *http.Request) (*http.Response, error) {
 		out.Body = &c.in
 	}
 	res, err := t.next.RoundTrip(out)
-	if res != nil && res.Request == out {
-		res.Request = r
+	if res != nil {
+		failed.Rename(res, out, r)
 	}
 	c.answered(res, err)
 	if err != nil {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/sidecarless/mesh"
 	"github.com/sidecarless/mesh/internal/body"
+	"github.com/sidecarless/mesh/internal/failed"
 	"github.com/sidecarless/mesh/internal/flow"
 )
 
@@ -72,8 +73,8 @@ func (t attempts) RoundTrip(r *http.Request) (*http.Response, error) {
 // send sends out in place of r.
 func (t attempts) send(out, r *http.Request) (*http.Response, error) {
 	res, err := t.next.RoundTrip(out)
-	if res != nil && res.Request == out {
-		res.Request = r
+	if res != nil {
+		failed.Rename(res, out, r)
 	}
 	return res, err
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/sidecarless/mesh"
 	"github.com/sidecarless/mesh/internal/body"
+	"github.com/sidecarless/mesh/internal/failed"
 	"github.com/sidecarless/mesh/internal/flow"
 )
 
@@ -41,8 +42,8 @@ func (t transport) RoundTrip(r *http.Request) (*http.Response, error) {
 		c = t.begin(f, out, id)
 	}
 	res, err := t.next.RoundTrip(out)
-	if res != nil && res.Request == out {
-		res.Request = r
+	if res != nil {
+		failed.Rename(res, out, r)
 	}
 	switch {
 	case c == nil:
