@@ -97,16 +97,19 @@ func TestAStormOfGOAWAYFailsNoRepeatableRequest(t *testing.T) {
 	defer s.Close()
 	budget, err := retry.NewBudget(retry.BudgetConfig{MaxConcurrent: 100})
 	require.NoError(t, err)
+	// Each connection serves one request at least before it refuses others: of so many
+	// requests none is refused more often.
+	const callers, each = 16, 20
 	u := open(t, upstream.Config{
 		Endpoints:   lb.Addrs(s.Listener.Addr().String()),
 		Connections: upstream.Connections{Protocol: upstream.HTTP2},
-		Retry:       retry.Config{Attempts: 20, Budget: budget},
+		Retry:       retry.Config{Attempts: callers * each, Budget: budget, Backoff: retry.Backoff{Base: time.Millisecond}},
 		NoEjection:  true,
 	})
 	var wait sync.WaitGroup
-	for range 16 {
+	for range callers {
 		wait.Go(func() {
-			for range 20 {
+			for range each {
 				_, text, err := get(u)
 				if err != nil || text != "ok" {
 					t.Errorf("%q, %v", text, err)
