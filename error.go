@@ -66,14 +66,15 @@ func (e *Error) Error() string {
 // Unwrap is the cause.
 func (e *Error) Unwrap() error { return e.Err }
 
-// Timeout reports whether a bound of ours ran out, as [net.Error] has it.
-func (e *Error) Timeout() bool { return e.Flag.Has(UpstreamTimeout) }
+// Timeout reports whether time ran out, as [net.Error] has it: a bound of ours, or
+// one that the cause tells of, such as the caller's deadline or a dialer's.
+func (e *Error) Timeout() bool { return e.Flag.Has(UpstreamTimeout) || isTimeout(e.Err) }
 
 // Is makes a timeout of ours equal to [context.DeadlineExceeded], since the
 // context of an attempt ends with this error as its cause and callers look for
 // that one.
 func (e *Error) Is(target error) bool {
-	return target == context.DeadlineExceeded && e.Timeout()
+	return target == context.DeadlineExceeded && e.Flag.Has(UpstreamTimeout)
 }
 
 // Envoy's response code details that this module sets.

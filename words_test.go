@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"net"
 	"net/http"
+	"os"
 	"strings"
 	"testing"
 
@@ -89,6 +91,10 @@ func TestATimeoutOfOursIsADeadlineExceeded(t *testing.T) {
 	require.NotErrorIs(t, other, context.DeadlineExceeded)
 	require.ErrorIs(t, other, io.EOF)
 	require.False(t, other.Timeout())
+	for _, cause := range []error{context.DeadlineExceeded, &net.OpError{Op: "dial", Err: os.ErrDeadlineExceeded}} {
+		late := fmt.Errorf("wrapped: %w", cause)
+		require.True(t, (&mesh.Error{Flag: "UF", Err: late}).Timeout(), "as net/http says of the cause")
+	}
 }
 
 func TestWordsOfNoError(t *testing.T) {

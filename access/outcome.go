@@ -73,7 +73,7 @@ func (r *Record) cut(err error) {
 	e := mesh.AsError(err)
 	flag := e.Flag
 	r.Details = e.Details
-	if !e.Timeout() {
+	if !flag.Has(mesh.UpstreamTimeout) {
 		// Envoy's HTTP/1.1 codec calls an end of the stream inside a body an error of
 		// the protocol.
 		if errors.Is(err, io.ErrUnexpectedEOF) {

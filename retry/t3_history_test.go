@@ -105,6 +105,23 @@ func TestT3TheCauseOfAFailureIsFound(t *testing.T) {
 	}
 }
 
+// Whoever asks net/http's way is told of it whichever attempt it met.
+func TestTheCallersDeadlineIsATimeoutInALaterAttempt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		policy := mustNew(t, retry.Config{Backoff: quick})
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		upstream := meshtest.NewUpstream(meshtest.Reply{Err: io.EOF}, meshtest.Reply{Delay: time.Hour})
+		_, err := policy.Transport(upstream).RoundTrip(request(t, "GET", "").WithContext(ctx))
+		require.Len(t, upstream.Requests(), 2)
+		requireGone(t, err)
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+		var timeout net.Error
+		require.ErrorAs(t, err, &timeout)
+		require.True(t, timeout.Timeout())
+	})
+}
+
 func TestARefusalOfALayerInsideIsFinal(t *testing.T) {
 	for name, refusal := range map[string]*mesh.Error{
 		"no endpoint": {Op: "lb", Flag: mesh.NoHealthyUpstream, Status: 503, Details: mesh.DetailsNoHealthyUpstream},

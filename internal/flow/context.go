@@ -23,7 +23,7 @@ func Around(r *http.Request) context.Context {
 func Err(ctx context.Context) error {
 	err := ctx.Err()
 	if err == context.Canceled {
-		if e, ok := context.Cause(ctx).(*mesh.Error); ok && e.Timeout() {
+		if e, ok := context.Cause(ctx).(*mesh.Error); ok && e.Flag.Has(mesh.UpstreamTimeout) {
 			return context.DeadlineExceeded
 		}
 	}
