@@ -2,7 +2,6 @@ package upstream_test
 
 import (
 	"io"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"runtime"
@@ -22,10 +21,10 @@ import (
 func TestARollingRestartFailsNoRepeatableRequest(t *testing.T) {
 	for _, protocol := range []upstream.Protocol{upstream.HTTP1, upstream.HTTP2} {
 		t.Run(protocol.String(), func(t *testing.T) {
-			var servers []*http.Server
-			var addrs []string
-			start := func(addr string) *http.Server {
-				l, err := net.Listen("tcp", addr)
+			at, names := new(places), []string{"one:80", "two:80", "three:80"}
+			servers := map[string]*http.Server{}
+			start := func(name string) {
+				l, err := at.listen(name)
 				require.NoError(t, err)
 				s := &http.Server{
 					Handler:   http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "ok") }),
@@ -34,13 +33,12 @@ func TestARollingRestartFailsNoRepeatableRequest(t *testing.T) {
 				s.Protocols.SetHTTP1(true)
 				s.Protocols.SetUnencryptedHTTP2(true)
 				go s.Serve(l)
-				addrs = append(addrs, l.Addr().String())
-				return s
+				servers[name] = s
 			}
-			for range 3 {
-				servers = append(servers, start("127.0.0.1:0"))
+			for _, name := range names {
+				start(name)
 			}
-			u := open(t, upstream.Config{Endpoints: lb.Addrs(addrs...), Connections: upstream.Connections{Protocol: protocol}})
+			u := open(t, upstream.Config{Endpoints: lb.Addrs(names...), Dial: at.dial, Connections: upstream.Connections{Protocol: protocol}})
 			stop := make(chan struct{})
 			var sent [8]atomic.Int64
 			var failed atomic.Int64
@@ -69,10 +67,11 @@ func TestARollingRestartFailsNoRepeatableRequest(t *testing.T) {
 					require.Eventually(t, func() bool { return sent[i].Load() > before+12 }, 20*time.Second, time.Millisecond)
 				}
 			}
-			for i := range servers {
+			for _, name := range names {
 				settle()
-				require.NoError(t, servers[i].Shutdown(t.Context()))
-				servers[i] = start(addrs[i])
+				require.NoError(t, servers[name].Shutdown(t.Context()))
+				at.left(name)
+				start(name)
 			}
 			settle()
 			close(stop)

@@ -2,7 +2,6 @@ package upstream_test
 
 import (
 	"io"
-	"net"
 	"net/http"
 	"strings"
 	"sync"
@@ -18,19 +17,24 @@ import (
 	"github.com/sidecarless/mesh/upstream"
 )
 
-// A draining is a server that can leave and come back at its address.
+// A draining is a server that can leave and come back under its name.
 type draining struct {
 	drain  *drain.Drain
 	server *http.Server
-	addr   string
+	told   atomic.Int64 // checks of readiness that heard that it leaves
 }
 
-func startDraining(t *testing.T, addr string, served *atomic.Int64) *draining {
-	l, err := net.Listen("tcp", addr)
+func startDraining(t *testing.T, at *places, name string, served *atomic.Int64) *draining {
+	l, err := at.listen(name)
 	require.NoError(t, err)
-	d := &draining{drain: new(drain.Drain), addr: l.Addr().String()}
+	d := &draining{drain: new(drain.Drain)}
 	mux := http.NewServeMux()
-	mux.HandleFunc("/ready", d.drain.Ready)
+	mux.HandleFunc("/ready", func(w http.ResponseWriter, r *http.Request) {
+		if d.drain.Draining() {
+			d.told.Add(1)
+		}
+		d.drain.Ready(w, r)
+	})
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		served.Add(1)
 		io.Copy(w, r.Body)
@@ -43,22 +47,44 @@ func startDraining(t *testing.T, addr string, served *atomic.Int64) *draining {
 	return d
 }
 
+// calls are under way, and can be waited for while others begin.
+type calls struct {
+	mu  sync.Mutex
+	now *sync.WaitGroup
+}
+
+func (c *calls) begin(call func()) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.now.Go(call)
+}
+
+// end waits for those that have begun.
+func (c *calls) end() {
+	c.mu.Lock()
+	before := c.now
+	c.now = new(sync.WaitGroup)
+	c.mu.Unlock()
+	before.Wait()
+}
+
 // Three of three servers are restarted at a thousand POSTs a second. Not one fails
 // and not one is served twice: servers say that they leave and the upstream
-// listens. What crosses with a GOAWAY was not served, and is sent again.
+// listens. What crosses with a GOAWAY was not served, and is sent again. The notice
+// lasts until the upstream has heard of it and what it sent before has ended, however
+// long that takes here.
 func TestG16ARollingRestartThatIsAnnouncedFailsNothing(t *testing.T) {
 	for _, protocol := range []upstream.Protocol{upstream.HTTP1, upstream.HTTP2} {
 		t.Run(protocol.String(), func(t *testing.T) {
-			var servers []*draining
 			var sent, served atomic.Int64
-			var addrs []string
-			for range 3 {
-				servers = append(servers, startDraining(t, "127.0.0.1:0", &served))
-				addrs = append(addrs, servers[len(servers)-1].addr)
+			at, names := new(places), []string{"one:80", "two:80", "three:80"}
+			servers := map[string]*draining{}
+			for _, name := range names {
+				servers[name] = startDraining(t, at, name, &served)
 			}
 			u := open(t, upstream.Config{
-				Endpoints: lb.Addrs(addrs...), NoEjection: true,
-				Health:      upstream.Health{Interval: 20 * time.Millisecond, Path: "/ready", Unhealthy: 1, Healthy: 1},
+				Endpoints: lb.Addrs(names...), NoEjection: true, Dial: at.dial,
+				Health:      upstream.Health{Interval: 20 * time.Millisecond, Timeout: time.Minute, Path: "/ready", Unhealthy: 1, Healthy: 1},
 				Connections: upstream.Connections{Protocol: protocol},
 			})
 			go u.Run(t.Context())
@@ -75,33 +101,38 @@ func TestG16ARollingRestartThatIsAnnouncedFailsNothing(t *testing.T) {
 					t.Errorf("%s: %q, %v", res.Status, text, err)
 				}
 			}
+			posts := calls{now: new(sync.WaitGroup)}
 			stop, stopped := make(chan struct{}), make(chan struct{})
 			go func() {
 				defer close(stopped)
-				var calls sync.WaitGroup
-				defer calls.Wait()
 				tick := time.NewTicker(time.Millisecond)
 				defer tick.Stop()
 				for {
 					select {
 					case <-tick.C:
-						calls.Go(post)
+						posts.begin(post)
 					case <-stop:
 						return
 					}
 				}
 			}()
-			healthy := func(addr string, want bool) {
-				require.Eventually(t, func() bool { return u.Balancer().Host(addr).Healthy() == want }, 10*time.Second, time.Millisecond)
-			}
-			for i, s := range servers {
-				require.NoError(t, s.drain.Shutdown(t.Context(), s.server, 200*time.Millisecond))
-				healthy(s.addr, false)
-				servers[i] = startDraining(t, s.addr, &served)
-				healthy(s.addr, true)
+			until := func(happened func() bool) { require.Eventually(t, happened, time.Minute, time.Millisecond) }
+			for _, name := range names {
+				s, host := servers[name], u.Balancer().Host(name)
+				s.drain.Begin()
+				// When the second check comes the first has taken effect, and no answer of
+				// a check before can undo it.
+				until(func() bool { return s.told.Load() > 1 })
+				require.False(t, host.Healthy())
+				posts.end()
+				require.NoError(t, s.drain.Shutdown(t.Context(), s.server, 0))
+				at.left(name)
+				startDraining(t, at, name, &served)
+				until(host.Healthy)
 			}
 			close(stop)
 			<-stopped
+			posts.end()
 			require.Equal(t, sent.Load(), served.Load())
 		})
 	}
