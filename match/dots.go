@@ -8,12 +8,13 @@ import (
 // resolve makes a path canonical as Envoy does, which leaves it to Chromium's URL
 // library: escapes of unreserved characters (RFC 3986 section 2.3) are decoded,
 // backslashes are slashes, characters that a path may not hold are escaped, and
-// "." and ".." are resolved (section 5.2.4). It fails on an escaped NUL. The path
-// must be sendable.
+// "." and ".." are resolved (section 5.2.4), also those with a parameter. It fails
+// on an escaped NUL. The path must be sendable.
 func resolve(path string) (string, bool) {
 	if resolved(path) {
 		return path, true
 	}
+	path = bareDots(path)
 	b := make([]byte, 0, len(path)+8)
 	for i := 0; i < len(path); i++ {
 		c := path[i]
@@ -43,6 +44,24 @@ func resolve(path string) (string, bool) {
 // resolved reports whether resolve has nothing to do. It may be wrong to say no.
 func resolved(path string) bool {
 	return !strings.ContainsAny(path, `%\`+notInPaths) && !strings.Contains(path, "/.")
+}
+
+// bareDots takes the parameters away from dots, as of "..;x", which servers that
+// know parameters would resolve. Envoy looks for them before anything is decoded:
+// "%2e%2e;x" becomes a name, and a backslash is no slash yet.
+func bareDots(path string) string {
+	if !strings.Contains(path, "/.;") && !strings.Contains(path, "/..;") {
+		return path
+	}
+	var b strings.Builder
+	for segment := range strings.SplitSeq(path[1:], "/") {
+		if dots, _, _ := strings.Cut(segment, ";"); dots == "." || dots == ".." {
+			segment = dots
+		}
+		b.WriteByte('/')
+		b.WriteString(segment)
+	}
+	return b.String()
 }
 
 // removeDots resolves the segments "." and ".." in place. Nothing is above the
