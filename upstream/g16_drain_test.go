@@ -14,6 +14,7 @@ import (
 	"github.com/sidecarless/mesh/drain"
 	"github.com/sidecarless/mesh/lb"
 	"github.com/sidecarless/mesh/meshtest"
+	"github.com/sidecarless/mesh/retry"
 	"github.com/sidecarless/mesh/upstream"
 )
 
@@ -82,8 +83,11 @@ func TestG16ARollingRestartThatIsAnnouncedFailsNothing(t *testing.T) {
 			for _, name := range names {
 				servers[name] = startDraining(t, at, name, &served)
 			}
+			// A slow machine has many under way, and all of them may cross with a GOAWAY.
+			budget, err := retry.NewBudget(retry.BudgetConfig{MaxConcurrent: 1 << 20})
+			require.NoError(t, err)
 			u := open(t, upstream.Config{
-				Endpoints: lb.Addrs(names...), NoEjection: true, Dial: at.dial,
+				Endpoints: lb.Addrs(names...), NoEjection: true, Dial: at.dial, Retry: retry.Config{Budget: budget},
 				Health:      upstream.Health{Interval: 20 * time.Millisecond, Timeout: time.Minute, Path: "/ready", Unhealthy: 1, Healthy: 1},
 				Connections: upstream.Connections{Protocol: protocol},
 			})
