@@ -43,6 +43,7 @@ func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	lease, err := t.pick(try, q)
 	if err != nil {
+		try.Ended()
 		if r.Body != nil {
 			r.Body.Close()
 		}
@@ -62,6 +63,7 @@ func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
 		o := mesh.OutcomeOf(r.Context(), nil, err)
 		o.Latency = try.Spent()
 		lease.Done(o)
+		try.Ended()
 		return nil, err
 	}
 	for _, cookie := range cookies {
@@ -118,6 +120,7 @@ func (a attempt) BodyEnded(err error) {
 		o.Latency = a.Spent()
 	}
 	lease.Done(o)
+	a.Ended()
 }
 
 // hostsOf are the hosts of attempts.

@@ -14,12 +14,21 @@ func Own(r *http.Request) *http.Request {
 }
 
 // OwnTry is the record of a client's attempt, installed if there was none, and r
-// itself if it is ours to change, or else a copy.
+// itself if it is ours to change, or else a copy. Nobody else gets it until
+// [Try.Ended]: if a layer that is not ours sends an attempt more than once at a time,
+// each further one has a record of its own.
 func OwnTry(r *http.Request) (*Try, *http.Request) {
-	t := TryOf(r)
-	if t == nil {
+	t, before := TryOf(r), uint32(busy)
+	if t != nil {
+		before = t.state.Or(busy)
+	}
+	if before&busy != 0 {
 		f, own := install(r, false)
+		f.First.state.Store(busy)
 		return &f.First, own
+	}
+	if before >= settled {
+		t.state.And(settled - 1) // it is sent once more
 	}
 	if t.own != r {
 		r = r.WithContext(r.Context())

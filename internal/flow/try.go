@@ -36,6 +36,7 @@ const (
 	replaced              // another attempt is made in its place
 	beside                // others may be made at the same time
 	lost                  // Lose was called
+	busy                  // a balancer sends it
 	settled               // times the status
 )
 
@@ -81,6 +82,9 @@ func (t *Try) Settle(o mesh.Outcome) {
 		t.state.Or(uint32(o.Status) * settled)
 	}
 }
+
+// Ended gives back what [OwnTry] has taken.
+func (t *Try) Ended() { t.state.And(^uint32(busy)) }
 
 // Settled is the outcome that was noted.
 func (t *Try) Settled() (mesh.Outcome, bool) {
