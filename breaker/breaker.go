@@ -111,15 +111,15 @@ func (b *Breaker) Acquire(ctx context.Context) (p Permit, err error) {
 
 // circuitFor is the circuit that r belongs to, nil for none.
 func (b *Breaker) circuitFor(r *http.Request) *circuit {
-	sole := b.sole.Load()
-	if b.key == nil || sole == nil {
+	sole, trip := b.sole.Load(), b.trip.Load()
+	if b.key == nil || sole == nil || trip == nil {
 		return sole
 	}
 	key, ok := b.key(r)
 	if !ok {
 		return sole
 	}
-	return b.keyed.get(key, func() *circuit { return newCircuit(b, key, *b.trip.Load()) })
+	return b.keyed.get(key, func() *circuit { return newCircuit(b, key, *trip) })
 }
 
 // acquire fills in p, which may be one that has ended, or says why not.

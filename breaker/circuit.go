@@ -200,18 +200,18 @@ func (c *circuit) admit() (t ticket, wait time.Duration, ok bool) {
 	return t, 0, true
 }
 
-// settle counts the end of a request. latency is looked at only where slow
-// requests matter.
+// settle counts the end of a request, if circuits are still kept. latency is looked
+// at only where slow requests matter.
 func (c *circuit) settle(t ticket, o mesh.Outcome) {
-	neutral := o.Kind == mesh.Neutral || o.Kind == mesh.Local
+	trip := c.owner.trip.Load()
+	neutral := trip == nil || o.Kind == mesh.Neutral || o.Kind == mesh.Local
 	if t.probe != nil {
-		c.settleProbe(t.probe, o, neutral)
+		c.settleProbe(t.probe, trip, o, neutral)
 		return
 	}
 	if neutral {
 		return
 	}
-	trip := c.owner.trip.Load()
 	failed := trip.Failure(o)
 	row, ok := c.count(t, failed)
 	if ok && (failed && trip.Consecutive > 0 && row >= trip.Consecutive || trip.windowed()) {

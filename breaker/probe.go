@@ -39,8 +39,7 @@ func (c *circuit) endLeases(now time.Time) {
 	})
 }
 
-func (c *circuit) settleProbe(p *probe, o mesh.Outcome, neutral bool) {
-	trip := c.owner.trip.Load()
+func (c *circuit) settleProbe(p *probe, trip *Trip, o mesh.Outcome, neutral bool) {
 	verdict := error(nil)
 	switch {
 	case neutral:
