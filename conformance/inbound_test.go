@@ -12,6 +12,7 @@ import (
 	"github.com/sidecarless/mesh/config/forward"
 	"github.com/sidecarless/mesh/config/istio"
 	"github.com/sidecarless/mesh/internal/certtest"
+	"github.com/sidecarless/mesh/internal/wiretest"
 	"github.com/sidecarless/mesh/mtls"
 )
 
@@ -46,18 +47,20 @@ func (c *recording) inbound(config *istio.Config, s *servers, sink access.Sink) 
 		listener: func(l net.Listener) net.Listener {
 			return server.Listener(onPort{forward.Listener(l), c.Inbound.Port})
 		},
-		dial: func(address, id string) (net.Conn, error) {
-			if id == "" {
-				return net.Dial("tcp", address)
+		dial: func(ctx context.Context, to *wiretest.Loopback, id string) (net.Conn, error) {
+			conn, err := to.Dial(ctx, "tcp", "proxy")
+			if err != nil || id == "" {
+				return conn, err
 			}
 			pair, err := tls.X509KeyPair(ca.Issue(id))
 			if err != nil {
 				return nil, err
 			}
 			// As another sidecar of the mesh does.
-			return tls.Dial("tcp", address, &tls.Config{
+			over := tls.Client(conn, &tls.Config{
 				Certificates: []tls.Certificate{pair}, InsecureSkipVerify: true, NextProtos: []string{"istio-http/1.1", "istio", "http/1.1"},
 			})
+			return over, over.HandshakeContext(ctx)
 		},
 		stop: transport.CloseIdleConnections,
 	}, nil

@@ -16,6 +16,7 @@ import (
 	"github.com/sidecarless/mesh/access"
 	"github.com/sidecarless/mesh/config/forward"
 	"github.com/sidecarless/mesh/config/istio"
+	"github.com/sidecarless/mesh/internal/wiretest"
 	"github.com/sidecarless/mesh/lb"
 )
 
@@ -42,10 +43,7 @@ func (o *outcome) servedBy() string {
 // play plays a case once against a fresh client and gives the outcomes of each
 // step.
 func (c *recording) play(ctx context.Context) (map[int][]*outcome, error) {
-	s, err := startServers(c.Servers)
-	if err != nil {
-		return nil, err
-	}
+	s := startServers(c.Servers)
 	defer s.stop()
 	records := &records{byID: map[string]*access.Record{}}
 	proxy, err := c.sidecar(s, records.add)
@@ -53,10 +51,7 @@ func (c *recording) play(ctx context.Context) (map[int][]*outcome, error) {
 		return nil, err
 	}
 	defer proxy.stop()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return nil, err
-	}
+	listener := wiretest.Listen()
 	server := forward.Server(proxy.handler)
 	server.ErrorLog = log.New(io.Discard, "", 0)
 	go server.Serve(proxy.listener(listener))
@@ -70,7 +65,7 @@ func (c *recording) play(ctx context.Context) (map[int][]*outcome, error) {
 		if step.Request == nil {
 			continue
 		}
-		all[i] = step.play(ctx, i, func() (net.Conn, error) { return proxy.dial(listener.Addr().String(), step.Identity) })
+		all[i] = step.play(ctx, i, func() (net.Conn, error) { return proxy.dial(ctx, listener, step.Identity) })
 		for k, o := range all[i] {
 			o.Record = records.wait(ctx, requestID(i, k))
 		}
@@ -89,7 +84,7 @@ func (c *recording) play(ctx context.Context) (map[int][]*outcome, error) {
 type sidecar struct {
 	handler  http.Handler
 	listener func(net.Listener) net.Listener
-	dial     func(address, identity string) (net.Conn, error)
+	dial     func(ctx context.Context, to *wiretest.Loopback, identity string) (net.Conn, error)
 	stop     func()
 }
 
@@ -118,8 +113,10 @@ func (c *recording) sidecar(s *servers, sink access.Sink) (*sidecar, error) {
 	return &sidecar{
 		handler:  forward.New(forward.Config{Client: client, Port: c.Port}),
 		listener: forward.Listener,
-		dial:     func(address, _ string) (net.Conn, error) { return net.Dial("tcp", address) },
-		stop:     func() { client.Close() },
+		dial: func(ctx context.Context, to *wiretest.Loopback, _ string) (net.Conn, error) {
+			return to.Dial(ctx, "tcp", "proxy")
+		},
+		stop: func() { client.Close() },
 	}, nil
 }
 

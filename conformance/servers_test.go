@@ -12,6 +12,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/sidecarless/mesh/internal/wiretest"
 )
 
 // idHeader tells the requests of a play apart.
@@ -25,9 +27,9 @@ type arrival struct {
 	At                                 time.Time
 }
 
-// servers are the servers of a case, on ports that the system chose.
+// servers are the servers of a case.
 type servers struct {
-	addresses map[string]string // by the address that the case names
+	listeners map[string]*wiretest.Loopback // by the address that the case names
 	running   []*http.Server
 
 	mu       sync.Mutex
@@ -36,24 +38,20 @@ type servers struct {
 	arrivals map[string][]*arrival
 }
 
-func startServers(list []server) (*servers, error) {
-	s := &servers{addresses: map[string]string{}, scripts: map[string][]reply{}, used: map[string]int{}, arrivals: map[string][]*arrival{}}
+func startServers(list []server) *servers {
+	s := &servers{listeners: map[string]*wiretest.Loopback{}, scripts: map[string][]reply{}, used: map[string]int{}, arrivals: map[string][]*arrival{}}
 	for _, one := range list {
 		s.scripts[one.Name] = one.Script
 		if one.Down {
 			continue
 		}
-		listener, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			s.stop()
-			return nil, err
-		}
-		s.addresses[one.Address] = listener.Addr().String()
+		listener := wiretest.Listen()
+		s.listeners[one.Address] = listener
 		server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { s.serve(one.Name, w, r) })}
 		s.running = append(s.running, server)
 		go server.Serve(listener)
 	}
-	return s, nil
+	return s
 }
 
 func (s *servers) stop() {
@@ -65,12 +63,11 @@ func (s *servers) stop() {
 // dial reaches the servers under the addresses that the case gives them. Where
 // nobody listens the connection is refused.
 func (s *servers) dial(ctx context.Context, network, address string) (net.Conn, error) {
-	real, ok := s.addresses[address]
+	listener, ok := s.listeners[address]
 	if !ok {
 		return nil, &net.OpError{Op: "dial", Net: network, Err: syscall.ECONNREFUSED}
 	}
-	var d net.Dialer
-	return d.DialContext(ctx, network, real)
+	return listener.Dial(ctx, network, address)
 }
 
 func (s *servers) script(scripts map[string][]reply) {
@@ -138,9 +135,13 @@ func (r reply) words() string {
 	return s
 }
 
+// moment is how long an answer takes: of what happens in turn nothing happens at the
+// very same time.
+const moment = duration(time.Millisecond)
+
 func (s *servers) serve(name string, w http.ResponseWriter, r *http.Request) {
 	reply := s.arrived(name, r)
-	if !pause(r.Context(), reply.Delay) {
+	if !pause(r.Context(), moment+reply.Delay) {
 		return
 	}
 	if reply.Reset {
@@ -196,7 +197,7 @@ func pause(ctx context.Context, d duration) bool {
 // reset closes a connection with RST.
 func reset(w http.ResponseWriter) {
 	if conn, _, err := w.(http.Hijacker).Hijack(); err == nil {
-		if tcp, ok := conn.(*net.TCPConn); ok {
+		if tcp, ok := conn.(interface{ SetLinger(int) error }); ok {
 			tcp.SetLinger(0)
 		}
 		conn.Close()
