@@ -3,8 +3,6 @@ package access
 import (
 	"crypto/tls"
 	"errors"
-	"net"
-	"net/http"
 	"strconv"
 	"strings"
 
@@ -14,8 +12,9 @@ import (
 // A command gives one value of a Record.
 type command struct {
 	value  appender
-	number bool // written without quotes in JSON
-	most   int  // bytes of the value, 0 for all
+	number bool               // written without quotes in JSON
+	most   int                // bytes of the value, 0 for all
+	there  func(*Record) bool // whether there is a value, though it be empty; nil: if it is not empty
 }
 
 // An appender appends a value, and nothing where it is not known.
@@ -55,10 +54,12 @@ func commandOf(name string) (c command, known bool) {
 		return number(func(r *Record) int64 { return r.Sent }), true
 	case "DURATION":
 		return number(func(r *Record) int64 { return r.Duration.Milliseconds() }), true
-	case "UPSTREAM_CLUSTER", "UPSTREAM_CLUSTER_RAW":
+	case "UPSTREAM_CLUSTER":
+		return text(statisticsOf), true
+	case "UPSTREAM_CLUSTER_RAW":
 		return text(func(r *Record) string { return r.Upstream }), true
-	case "UPSTREAM_HOST", "UPSTREAM_REMOTE_ADDRESS":
-		return text(func(r *Record) string { return r.Endpoint }), true
+	case "UPSTREAM_HOST":
+		return text(upstreamAddress), true
 	case "UPSTREAM_REQUEST_ATTEMPT_COUNT":
 		return number(func(r *Record) int64 { return int64(r.Attempts) }), true
 	case "UPSTREAM_TRANSPORT_FAILURE_REASON":
@@ -67,12 +68,8 @@ func commandOf(name string) (c command, known bool) {
 		return text(func(r *Record) string { return r.Route }), true
 	case "REQUESTED_SERVER_NAME":
 		return text(func(r *Record) string { return tlsOf(r).ServerName }), true
-	case "DOWNSTREAM_REMOTE_ADDRESS":
-		return text(func(r *Record) string { return r.Request.RemoteAddr }), true
-	case "DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT":
-		return text(remoteHost), true
-	case "DOWNSTREAM_LOCAL_ADDRESS":
-		return text(localAddress), true
+	case "QUERY_PARAMS":
+		return text(query), true
 	case "TRACE_ID":
 		return text(traceOf((*mesh.Trace).String)), true
 	case "SPAN_ID":
@@ -81,50 +78,7 @@ func commandOf(name string) (c command, known bool) {
 		// Not known inside of a process.
 		return command{value: func(dst []byte, _ *Record) []byte { return dst }}, true
 	}
-	return command{}, false
-}
-
-// headerOf is what a command gives that reads a header of the request, the answer
-// or its trailer.
-func headerOf(command, header string) (value appender, known bool) {
-	header = http.CanonicalHeaderKey(header)
-	switch command {
-	case "REQ", "REQUEST_HEADER":
-		if value, known := pseudoHeaders[strings.ToLower(header)]; known {
-			return value, true
-		}
-		return func(dst []byte, r *Record) []byte { return appendHeader(dst, r.Request.Header[header]) }, true
-	case "RESP", "RESPONSE_HEADER":
-		return func(dst []byte, r *Record) []byte { return appendHeader(dst, r.Header[header]) }, true
-	case "TRAILER", "RESPONSE_TRAILER":
-		return func(dst []byte, r *Record) []byte { return appendHeader(dst, r.Trailer[header]) }, true
-	}
-	return nil, false
-}
-
-// pseudoHeaders are those of HTTP/2's requests.
-var pseudoHeaders = map[string]appender{
-	":method":    func(dst []byte, r *Record) []byte { return append(dst, r.Method...) },
-	":path":      func(dst []byte, r *Record) []byte { return append(dst, r.Path...) },
-	":authority": func(dst []byte, r *Record) []byte { return append(dst, r.Host...) },
-	"host":       func(dst []byte, r *Record) []byte { return append(dst, r.Host...) },
-	":scheme": func(dst []byte, r *Record) []byte {
-		if r.Request.TLS != nil || r.Request.URL.Scheme == "https" {
-			return append(dst, "https"...)
-		}
-		return append(dst, "http"...)
-	},
-}
-
-// appendHeader appends the values of a header with commas between.
-func appendHeader(dst []byte, values []string) []byte {
-	for i, v := range values {
-		if i > 0 {
-			dst = append(dst, ',')
-		}
-		dst = append(dst, v...)
-	}
-	return dst
+	return addressOf(name)
 }
 
 // parseCommand reads what stands between two percent signs: a name, an argument
@@ -146,32 +100,82 @@ func parseCommand(s string) (command, error) {
 			return command{}, errors.New("the length after the colon must be a positive number")
 		}
 	}
+	c, err := parseArgument(name, arg)
+	c.most = most
+	return c, err
+}
+
+// parseArgument is the command of that name with what stands in its parentheses.
+func parseArgument(name, arg string) (command, error) {
+	switch {
+	case name == "START_TIME" && arg != "":
+		return startTime(arg)
+	case name == "QUERY_PARAM" && arg != "":
+		return queryParam(arg), nil
+	case name == "PATH" && (arg == "" || arg == "WQ"):
+		return text(func(r *Record) string { return r.Path }), nil
+	case name == "PATH" && arg == "NQ":
+		return text(path), nil
+	}
 	c, known := commandOf(name)
 	first, second, hasSecond := strings.Cut(arg, "?")
 	value, ofHeader := headerOf(name, first)
 	switch {
 	case known && arg != "":
-		return command{}, errors.New("takes no argument here")
+		return c, errors.New("takes no argument here")
 	case known:
+		return c, nil
 	case !ofHeader:
-		return command{}, errors.New("is no command known here")
+		return c, errors.New("is no command known here")
 	case first == "":
-		return command{}, errors.New("needs the name of a header, such as " + name + "(X-REQUEST-ID)")
-	default:
-		c.value = value
-		if hasSecond {
-			other, _ := headerOf(name, second)
-			c.value = func(dst []byte, r *Record) []byte {
-				before := len(dst)
-				if dst = value(dst, r); len(dst) == before {
-					dst = other(dst, r)
-				}
-				return dst
+		return c, errors.New("needs the name of a header, such as " + name + "(X-REQUEST-ID)")
+	case !hasSecond:
+		return value, nil
+	}
+	other, _ := headerOf(name, second)
+	return either(value, other), nil
+}
+
+// statisticsOf is the name of the upstream in statistics. Those of Istio's clusters
+// end in a semicolon.
+func statisticsOf(r *Record) string {
+	if strings.HasPrefix(r.Upstream, "outbound|") {
+		return r.Upstream + ";"
+	}
+	return r.Upstream
+}
+
+// query is what stands behind the path.
+func query(r *Record) string {
+	_, q, _ := strings.Cut(r.Path, "?")
+	return q
+}
+
+// path is the path alone.
+func path(r *Record) string {
+	p, _, _ := strings.Cut(r.Path, "?")
+	return p
+}
+
+// queryParam is the first parameter of that name, as it was sent.
+func queryParam(name string) command {
+	find := func(r *Record) (value string, ok bool) {
+		for pair := range strings.SplitSeq(query(r), "&") {
+			if key, value, _ := strings.Cut(pair, "="); key == name && pair != "" {
+				return value, true
 			}
 		}
+		return "", false
 	}
-	c.most = most
-	return c, nil
+	c := text(func(r *Record) string {
+		value, _ := find(r)
+		return value
+	})
+	c.there = func(r *Record) bool {
+		_, ok := find(r)
+		return ok
+	}
+	return c
 }
 
 // transportFailure is why no connection could be made, which Envoy has in the
@@ -196,20 +200,4 @@ func tlsOf(r *Record) *tls.ConnectionState {
 		return new(tls.ConnectionState)
 	}
 	return r.Request.TLS
-}
-
-func remoteHost(r *Record) string {
-	host, _, err := net.SplitHostPort(r.Request.RemoteAddr)
-	if err != nil {
-		return r.Request.RemoteAddr
-	}
-	return host
-}
-
-// localAddress is the address that the caller connected to.
-func localAddress(r *Record) string {
-	if a, ok := r.Request.Context().Value(http.LocalAddrContextKey).(net.Addr); ok {
-		return a.String()
-	}
-	return ""
 }

@@ -71,7 +71,7 @@ func (t template) text(dst []byte, r *Record) []byte {
 			continue
 		}
 		before := len(dst)
-		if dst = s.command.append(dst, r); len(dst) == before {
+		if dst = s.command.append(dst, r); len(dst) == before && !s.command.has(r) {
 			dst = append(dst, '-')
 		}
 	}

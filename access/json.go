@@ -60,7 +60,7 @@ func (t template) json(dst []byte, r *Record) []byte {
 	if len(t) == 1 && t[0].command != nil {
 		dst = t[0].command.append(dst, r)
 		switch {
-		case len(dst) == start+1:
+		case len(dst) == start+1 && !t[0].command.has(r):
 			return append(dst[:start], "null"...)
 		case t[0].command.number:
 			return append(dst[:start], dst[start+1:]...)

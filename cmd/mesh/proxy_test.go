@@ -208,7 +208,7 @@ func TestTermination(t *testing.T) {
 	slow := make(chan struct{})
 	log := filepath.Join(t.TempDir(), "access.log")
 	p := start(t, "-f", file(t, "mesh.yaml", sendTo(server(t, "one", slow))), "-access-log", log,
-		"-access-log-format", `{"path": "%REQ(:PATH)%", "code": "%RESPONSE_CODE%", "to": "%UPSTREAM_CLUSTER%"}`)
+		"-access-log-format", `{"path": "%REQ(:PATH)%", "code": "%RESPONSE_CODE%", "to": "%UPSTREAM_CLUSTER_RAW%"}`)
 	require.Equal(t, "200 one", p.ask(t, "/"))
 
 	c, err := net.Dial("tcp", p.address)
