@@ -33,6 +33,11 @@ func Serve(t testing.TB, handle func(net.Conn)) *Server {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return ServeOn(t, l, handle)
+}
+
+// ServeOn is as Serve, for connections that come to l.
+func ServeOn(t testing.TB, l net.Listener, handle func(net.Conn)) *Server {
 	s := &Server{listener: l, handle: handle, conns: make(map[net.Conn]bool)}
 	s.wg.Go(s.accept)
 	t.Cleanup(s.close)
