@@ -65,11 +65,11 @@ func (h *hosts) addVirtualService(vs *Object[*networking.VirtualService], claims
 	var others, services []string
 	for _, host := range vs.Spec.Hosts {
 		switch {
-		case h.services[host] != nil:
+		case !isWild(host) && h.services[host] != nil:
 			services = append(services, host)
 		case !isWild(host):
 			others = append(others, host)
-		default:
+		default: // also where it is the host of a service itself
 			// A wildcard that takes in services is for those of them that have no
 			// VirtualService of a more specific host, and for nothing else.
 			none := true

@@ -91,6 +91,10 @@ func TestWhichVirtualServiceCounts(t *testing.T) {
 			virtualService("vs", "hosts: [Shop.Example.com]\n"+toB), "shop.example.com", "b"},
 		{"a wildcard without services is served as it is",
 			virtualService("vs", "hosts: ['*.example.com']\n"+toB), "x.example.com", "b"},
+		{"a wildcard that is a service is for the services in it, too",
+			serviceEntry("*.ext.example", "resolution: STATIC\nports: [{number: 80, name: http, protocol: HTTP}]") +
+				serviceEntry("api.ext.example", "resolution: STATIC\nports: [{number: 80, name: http, protocol: HTTP}]") +
+				virtualService("vs", "hosts: ['*.ext.example']\n"+toB), "api.ext.example", "b"},
 		{"a wildcard with services is for them alone",
 			virtualService("vs", "hosts: ['*.default.svc.cluster.local']\n"+toB), "c.default.svc.cluster.local", "-"},
 		{"one for a gateway is not for the mesh",
