@@ -4,30 +4,34 @@ import (
 	"math/rand/v2"
 	"net/http"
 
+	"google.golang.org/protobuf/proto"
+
 	"github.com/sidecarless/mesh/config/internal/plan"
 	"github.com/sidecarless/mesh/internal/flow"
 	"github.com/sidecarless/mesh/lb"
 )
 
-// hashing computes the hash of requests for a rule with several destinations that
-// balance by hash: Istio puts the hash policies of all of them on the route, and
-// Envoy combines them. A single destination hashes by itself.
-func (u *update) hashing(rule *plan.Rule) (layer, error) {
-	if len(rule.Destinations) < 2 {
+// hashing computes the hash of a rule's requests to a destination that balances by
+// hash: Istio puts the hash policies of all destinations on the route, and Envoy
+// combines them when it looks for an endpoint, with the headers that are sent. A
+// destination hashes by itself where that comes to the same.
+func (u *update) hashing(rule *plan.Rule, to *cluster) (layer, error) {
+	if to.target.Policy.LoadBalancer.GetConsistentHash() == nil {
+		return nil, nil
+	}
+	if len(rule.Destinations) == 1 && proto.Equal(rule.Destinations[0].Hash, to.target.Hash) {
 		return nil, nil
 	}
 	var sources []lb.HashSource
 	for _, d := range rule.Destinations {
-		if to := u.clusters[d.Cluster]; to != nil {
-			sources = append(sources, hashSources(to.target.Hash)...)
+		sources = append(sources, hashSources(d.Hash)...)
+	}
+	var hasher *lb.Hasher // nil hashes nothing: any endpoint will do
+	if len(sources) > 0 {
+		var err error
+		if hasher, err = lb.NewHasher(sources...); err != nil {
+			return nil, err
 		}
-	}
-	if len(sources) == 0 {
-		return nil, nil
-	}
-	hasher, err := lb.NewHasher(sources...)
-	if err != nil {
-		return nil, err
 	}
 	draw := u.mesh.options.Rand
 	if draw == nil {
@@ -45,11 +49,13 @@ type hashed struct {
 // RoundTrip implements http.RoundTripper.
 func (h hashed) RoundTrip(r *http.Request) (*http.Response, error) {
 	f, r := flow.Ensure(r)
-	f.Draw = h.draw()
 	var cookies []string
 	m := f.Tell()
-	m.Hash, m.Hashed, cookies = h.hasher.Hash(r, f.Draw)
 	m.HashKnown = true
+	if h.hasher != nil {
+		f.Draw = h.draw()
+		m.Hash, m.Hashed, cookies = h.hasher.Hash(r, f.Draw)
+	}
 	res, err := h.next.RoundTrip(r)
 	if err == nil {
 		for _, cookie := range cookies {
