@@ -142,10 +142,13 @@ func reply(e *Error, r *http.Request) (int, http.Header, string) {
 	}
 	if grpc.Is(r.Header) {
 		header["Content-Type"] = []string{"application/grpc"}
-		header["Content-Length"] = []string{"0"}
 		if header["Grpc-Status"] == nil {
 			header["Grpc-Status"] = []string{strconv.Itoa(grpc.Status(status))}
 		}
+		if r.Method == http.MethodHead {
+			return http.StatusOK, header, ""
+		}
+		header["Content-Length"] = []string{"0"}
 		if body != "" {
 			header["Grpc-Message"] = []string{grpc.Message(body)}
 		}

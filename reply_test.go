@@ -88,7 +88,7 @@ func hasAnyPrefix(s string, prefixes []string) bool {
 func TestGRPCRepliesHaveAStatusInHeaders(t *testing.T) {
 	r := httptest.NewRequest(http.MethodPost, "/", nil)
 	r.Header.Set("Content-Type", "application/grpc")
-	for status, want := range map[int]string{200: "0", 400: "13", 401: "16", 403: "7", 404: "12", 429: "14", 502: "14", 503: "14", 504: "14", 500: "2", 418: "2"} {
+	for status, want := range map[int]string{200: "2", 400: "13", 401: "16", 403: "7", 404: "12", 429: "14", 502: "14", 503: "14", 504: "14", 500: "2", 418: "2"} {
 		res := mesh.ResponseFor(r, &mesh.Error{Status: status, Details: "rbac_access_denied_matched_policy[none]"})
 		require.Equal(t, 200, res.StatusCode)
 		require.Equal(t, want, res.Header.Get("Grpc-Status"), "%d", status)

@@ -100,8 +100,11 @@ func (p Reply) answer(r *http.Request) (int, http.Header, string) {
 	}
 	if grpc.Is(r.Header) {
 		h["Content-Type"] = []string{"application/grpc"}
-		h["Content-Length"] = []string{"0"}
 		h["Grpc-Status"] = []string{strconv.Itoa(grpc.Status(status))}
+		if r.Method == http.MethodHead {
+			return http.StatusOK, h, ""
+		}
+		h["Content-Length"] = []string{"0"}
 		if p.Body != "" {
 			h["Grpc-Message"] = []string{grpc.Message(p.Body)}
 		}

@@ -26,8 +26,6 @@ func IsType(contentType string) bool {
 // codes), as Envoy does for its own replies.
 func Status(status int) int {
 	switch status {
-	case http.StatusOK:
-		return 0 // OK
 	case http.StatusBadRequest:
 		return 13 // internal
 	case http.StatusUnauthorized:

@@ -20,11 +20,8 @@ func grpcStatus(r *access.Record) int16 {
 			}
 		}
 	}
-	switch r.Status {
-	case 0:
+	if r.Status == 0 {
 		return grpcNoCode
-	case http.StatusOK:
-		return 2 // unknown: a server that has no status for a call has not answered it
 	}
 	return int16(grpc.Status(r.Status))
 }
