@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
 	"slices"
 	"strings"
 	"sync"
@@ -250,9 +251,26 @@ func (e edge) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		by := e.mesh.ServedURI(e.port, r.TLS.ServerName)
 		r.Header[peer.ForwardedCert] = []string{peer.Forwarded(by, r.TLS.VerifiedChains[0][0], true)}
 	}
+	delete(r.Header, externalAddress)
 	if host, _, err := net.SplitHostPort(r.RemoteAddr); err == nil {
-		hops := append(slices.Clone(r.Header["X-Forwarded-For"]), host)
-		r.Header["X-Forwarded-For"] = []string{strings.Join(hops, ",")}
+		hops := strings.Join(append(slices.Clone(r.Header["X-Forwarded-For"]), host), ",")
+		r.Header["X-Forwarded-For"] = []string{hops}
+		r.Header[externalAddress] = []string{entered(strings.Split(hops, ","), e.server.now.Load().hops)}
 	}
 	e.next.ServeHTTP(w, r)
+}
+
+// externalAddress tells servers where a request entered the mesh from. As with Envoy
+// that is any address, also one that looks like the mesh's own.
+const externalAddress = "X-Envoy-External-Address"
+
+// entered is the address before those of trusted proxies, or else the connection's,
+// which is the last.
+func entered(hops []string, trusted int) string {
+	if len(hops) > trusted {
+		if a, err := netip.ParseAddr(strings.TrimSpace(hops[len(hops)-1-trusted])); err == nil {
+			return a.String()
+		}
+	}
+	return hops[len(hops)-1]
 }

@@ -65,6 +65,7 @@ func TestHTTPSRedirect(t *testing.T) {
 	for host, location := range map[string]string{
 		"app.example.com":      "https://app.example.com/api/x?a=b",
 		"app.example.com:8080": "https://app.example.com:8080/api/x?a=b",
+		"app.example.com:80":   "https://app.example.com:80/api/x?a=b",
 		"none.example.com":     "https://none.example.com/api/x?a=b",
 	} {
 		res, _, err := s.get(80, caller{host: host, path: "/api/x?a=b", header: http.Header{"X-Forwarded-Proto": {"https"}}})
@@ -73,6 +74,41 @@ func TestHTTPSRedirect(t *testing.T) {
 		require.Equal(t, location, res.Header.Get("Location"))
 	}
 	require.Equal(t, 404, s.status(80, caller{host: "example.org"}))
+}
+
+func TestHTTPSRedirectIsNotForWhatATrustedProxyTookOverTLS(t *testing.T) {
+	s := open(t, gatewayOf(
+		"{port: {number: 80, name: http, protocol: HTTP}, hosts: ['*.example.com'], tls: {httpsRedirect: true}}",
+	)+routed("app.example.com"), istio.GatewayConfig{TrustedHops: 1})
+	from := func(proto string) caller {
+		return caller{header: http.Header{"X-Forwarded-Proto": {proto}, "X-Forwarded-For": {"10.6.6.6"}}}
+	}
+	require.Equal(t, 200, s.status(80, from("https")))
+	require.Equal(t, 301, s.status(80, from("http")))
+}
+
+func TestWhereARequestEnteredTheMesh(t *testing.T) {
+	for _, tt := range []struct {
+		name  string
+		hops  int
+		chain []string
+		want  string
+	}{
+		{"the connection's address", 0, nil, "127.0.0.1"},
+		{"whatever the caller says", 0, []string{"10.6.6.6"}, "127.0.0.1"},
+		{"what the trusted proxy saw", 1, []string{"10.5.5.5, 10.6.6.6"}, "10.6.6.6"},
+		{"in a header of its own", 1, []string{"10.5.5.5", "::1"}, "::1"},
+		{"what the first of two saw", 2, []string{"10.5.5.5, 10.6.6.6"}, "10.5.5.5"},
+		{"the connection's where there are fewer", 2, []string{"10.6.6.6"}, "127.0.0.1"},
+		{"or where it is none", 1, []string{"unknown"}, "127.0.0.1"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			s := open(t, gatewayOf("{port: {number: 80, name: http, protocol: HTTP}, hosts: ['*']}")+routed("app.example.com"), istio.GatewayConfig{TrustedHops: tt.hops})
+			res, _, err := s.get(80, caller{header: http.Header{"X-Forwarded-For": tt.chain, "X-Envoy-External-Address": {"10.9.9.9"}}})
+			require.NoError(t, err)
+			require.Equal(t, tt.want, res.Header.Get("X-Seen-From"))
+		})
+	}
 }
 
 func TestARedirectOfARuleKnowsThePortThatGoesWithoutSaying(t *testing.T) {

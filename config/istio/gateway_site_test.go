@@ -35,6 +35,7 @@ var gatewayLabels = map[string]string{"istio": "ingressgateway"}
 func open(t *testing.T, resources string, gc istio.GatewayConfig) *site {
 	t.Helper()
 	app := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("X-Seen-From", r.Header.Get("X-Envoy-External-Address"))
 		fmt.Fprintf(w, "%s %s proto=%s for=%s xfcc=%s", r.Host, r.URL.Path, r.Header.Get("X-Forwarded-Proto"), r.Header.Get("X-Forwarded-For"), r.Header.Get("X-Forwarded-Client-Cert"))
 	}))
 	t.Cleanup(app.Close)

@@ -6,6 +6,7 @@ import (
 	networking "istio.io/api/networking/v1alpha3"
 
 	"github.com/sidecarless/mesh/config/internal/plan"
+	"github.com/sidecarless/mesh/match"
 	"github.com/sidecarless/mesh/rewrite"
 )
 
@@ -48,6 +49,21 @@ func redirectOf(rule *plan.Rule, r *networking.HTTPRedirect) rewrite.Redirect {
 		d.Port = 0
 	}
 	return d
+}
+
+// plainText is what requests match that a host with httpsRedirect sends on. Those that
+// a trusted proxy took over TLS are served.
+var plainText = []match.Request{{Scheme: match.Exact("http")}}
+
+// toHTTPS sends callers to where they are, over TLS. As with Envoy the host stays as
+// it was sent, with its port.
+type toHTTPS struct{}
+
+// RoundTrip implements http.RoundTripper.
+func (toHTTPS) RoundTrip(r *http.Request) (*http.Response, error) {
+	v := match.ViewOf(r)
+	to := http.Header{"Location": {"https://" + v.Host() + v.Target()}}
+	return rewrite.Reply{Status: http.StatusMovedPermanently, Header: to}.RoundTrip(r)
 }
 
 // cors is the rule's layer for pages of other origins, or nil.

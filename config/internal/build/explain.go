@@ -144,8 +144,7 @@ func (d *Decision) choose(hosts []plan.VirtualHost, r *http.Request) error {
 	var rules []route.Rule[place]
 	for i := range hosts {
 		if hosts[i].HTTPS {
-			rules = append(rules, route.Rule[place]{Hosts: hosts[i].Domains, Value: place{&hosts[i], nil}})
-			continue
+			rules = append(rules, route.Rule[place]{Hosts: hosts[i].Domains, Match: plainText, Value: place{&hosts[i], nil}})
 		}
 		for j := range hosts[i].Rules {
 			rule := route.Rule[place]{Hosts: hosts[i].Domains, Value: place{&hosts[i], &hosts[i].Rules[j]}}
@@ -162,10 +161,12 @@ func (d *Decision) choose(hosts []plan.VirtualHost, r *http.Request) error {
 	for rule, reason := range table.Explain(r) {
 		d.Host = rule.Value.host
 		if reason == "" {
-			d.Rule, d.HTTPS = rule.Value.rule, rule.Value.host.HTTPS
+			d.Rule, d.HTTPS = rule.Value.rule, rule.Value.rule == nil
 			return nil
 		}
-		d.Passed = append(d.Passed, Misfit{rule.Value.rule, reason})
+		if rule.Value.rule != nil {
+			d.Passed = append(d.Passed, Misfit{rule.Value.rule, reason})
+		}
 	}
 	return nil
 }

@@ -19,7 +19,6 @@ import (
 	"github.com/sidecarless/mesh/internal/rawpath"
 	"github.com/sidecarless/mesh/match"
 	"github.com/sidecarless/mesh/mtls"
-	"github.com/sidecarless/mesh/rewrite"
 	"github.com/sidecarless/mesh/route"
 	"github.com/sidecarless/mesh/upstream"
 )
@@ -153,8 +152,7 @@ func (u *update) table(hosts []plan.VirtualHost) (http.RoundTripper, error) {
 	var rules []route.ClientRule
 	for i := range hosts {
 		if hosts[i].HTTPS {
-			rules = append(rules, route.ClientRule{Hosts: hosts[i].Domains, Value: rewrite.Redirect{Scheme: "https"}})
-			continue
+			rules = append(rules, route.ClientRule{Hosts: hosts[i].Domains, Match: plainText, Value: toHTTPS{}})
 		}
 		for j := range hosts[i].Rules {
 			rule := &hosts[i].Rules[j]

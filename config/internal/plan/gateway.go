@@ -123,8 +123,12 @@ func (g *gatewayPlan) add(gateway *Object[*networking.Gateway], i int, s *networ
 		g.bind(to, hosts, vs, s.Tls.GetHttpsRedirect())
 	}
 	if s.Tls.GetHttpsRedirect() {
-		for _, h := range hosts { // also those of no VirtualService
-			to.host(h.name, source).HTTPS = true
+		for _, h := range hosts {
+			// Also those of no VirtualService, but where a namespace is named: Istio looks
+			// for those by the name with its namespace, which no caller asks for.
+			if h.namespace == "*" {
+				to.host(h.name, source).HTTPS = true
+			}
 		}
 	}
 }

@@ -115,6 +115,9 @@ func TestWhatAGatewayServes(t *testing.T) {
 		{"httpsRedirect is for all hosts of the server, with a VirtualService or without",
 			gateway("gw", "HTTP 80 '*.com',b.org httpsRedirect: true", "HTTP 80 c.org") + bound("vs", "gw", "a.com, c.org", ""),
 			[]string{"80 | a.com: vs redirect | *.com: redirect | b.org: redirect | c.org: vs"}},
+		{"but where it names a namespace, with one only",
+			gateway("gw", "HTTP 80 default/a.com,./b.com,'*/c.com' httpsRedirect: true", "HTTP 80 '*.com'") + bound("vs", "gw", "a.com", ""),
+			[]string{"80 | a.com: vs vs redirect | c.com: redirect"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) { require.Equal(t, tt.want, served(t, tt.documents)) })
 	}
