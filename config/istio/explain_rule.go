@@ -75,8 +75,8 @@ func ruleSettings(d *build.Decision) []Setting {
 	return l.all
 }
 
-// retries adds the policy for retries, each part by itself. What the rule leaves out
-// the mesh may say; a rule that says nothing has the mesh's policy whole.
+// retries adds the policy for retries, each part by itself. A rule that says nothing
+// has the mesh's policy whole; of one that says something the rest is Istio's default.
 func (l *settingList) retries(d *build.Decision) {
 	settings, on := build.Retries(d.Rule, d.World.Mesh)
 	own, ofMesh := d.Rule.Route.GetRetries(), d.World.Mesh.GetDefaultHttpRetryPolicy()
@@ -84,7 +84,7 @@ func (l *settingList) retries(d *build.Decision) {
 		switch {
 		case own != nil && given(own):
 			l.given("retries."+name, value)
-		case ofMesh != nil && given(ofMesh) && (own == nil || name == "retryOn"):
+		case ofMesh != nil && given(ofMesh) && own == nil:
 			l.all = append(l.all, Setting{"retries." + name, value, d.World.MeshAt("defaultHttpRetryPolicy." + name)})
 		default:
 			l.all = append(l.all, Setting{"retries." + name, value, DefaultOfIstio})

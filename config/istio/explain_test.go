@@ -245,6 +245,9 @@ h2UpgradePolicy: UPGRADE
 	}
 	beta := explain(t, explained+mesh, "GET", "http://reviews.example.com/v2", http.Header{"X-User": {"beta"}})
 	require.Contains(t, beta.Rule.Settings, istio.Setting{Name: "retries.attempts", Value: "3", Source: "mesh.yaml:51: VirtualService shop/reviews"})
+	require.Contains(t, beta.Rule.Settings, istio.Setting{Name: "retries.retryOn", Value: "5xx", Source: "mesh.yaml:53: VirtualService shop/reviews"})
+	own := explain(t, strings.Replace(explained, "      retryOn: 5xx\n", "", 1)+mesh, "GET", "http://reviews.example.com/v2", http.Header{"X-User": {"beta"}})
+	require.Contains(t, own.Rule.Settings, istio.Setting{Name: "retries.retryOn", Value: "connect-failure,refused-stream,unavailable,cancelled,retriable-status-codes", Source: istio.DefaultOfIstio}, "of its own retries the mesh says nothing")
 	require.Contains(t, beta.Rule.Settings, istio.Setting{Name: "retries.backoff", Value: "25ms, at most 250ms", Source: istio.DefaultOfIstio})
 
 	service, _, _ := strings.Cut(explained, "---")

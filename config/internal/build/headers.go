@@ -8,7 +8,9 @@ import (
 
 	networking "istio.io/api/networking/v1alpha3"
 
+	"github.com/sidecarless/mesh"
 	"github.com/sidecarless/mesh/config/internal/plan"
+	"github.com/sidecarless/mesh/internal/grpc"
 	"github.com/sidecarless/mesh/rewrite"
 )
 
@@ -119,7 +121,7 @@ func answers(rule *plan.Rule) (layer, error) {
 	if onlyOne(rule) && len(rule.Destinations) == 1 {
 		c = c.and(changeOf(rule.Destinations[0].Headers.GetResponse()))
 	}
-	return answerLayer(c)
+	return answerLayer(c, rule)
 }
 
 // branchAnswers is what one of several destinations makes of its answers.
@@ -127,10 +129,10 @@ func branchAnswers(rule *plan.Rule, d *plan.Destination) (layer, error) {
 	if onlyOne(rule) {
 		return nil, nil
 	}
-	return answerLayer(changeOf(d.Headers.GetResponse()))
+	return answerLayer(changeOf(d.Headers.GetResponse()), rule)
 }
 
-func answerLayer(c change) (layer, error) {
+func answerLayer(c change, rule *plan.Rule) (layer, error) {
 	list := c.levels()
 	if list == nil {
 		return nil, nil
@@ -139,5 +141,46 @@ func answerLayer(c change) (layer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return w.Transport, nil
+	isType := func(name string) bool { return http.CanonicalHeaderKey(name) == contentType }
+	if c.Set[contentType] == nil && c.Add[contentType] == nil && !slices.ContainsFunc(c.Remove, isType) {
+		return w.Transport, nil
+	}
+	own := rule.Route.GetRedirect() != nil || rule.Route.GetDirectResponse() != nil
+	return mesh.Chain(typing{own, true}.layer, w.Transport, typing{own, false}.layer), nil
+}
+
+const contentType = "Content-Type"
+
+// typing is around a rule's changes and inside of them. It gives replies that are not a
+// server's their type after the changes: text where the rule has said nothing, none
+// without a body, and gRPC's to gRPC.
+type typing struct {
+	all   bool // none of the replies is a server's
+	after bool // the changes, and not before
+}
+
+func (t typing) layer(next http.RoundTripper) http.RoundTripper { return typed{t, next} }
+
+type typed struct {
+	typing
+	next http.RoundTripper
+}
+
+// RoundTrip implements http.RoundTripper.
+func (t typed) RoundTrip(r *http.Request) (*http.Response, error) {
+	res, err := t.next.RoundTrip(r)
+	if err != nil || !t.all && mesh.ErrorOf(res) == nil {
+		return res, err
+	}
+	switch {
+	case !t.after:
+		delete(res.Header, contentType)
+	case grpc.Is(r.Header):
+		res.Header[contentType] = []string{"application/grpc"}
+	case res.ContentLength == 0:
+		delete(res.Header, contentType)
+	case res.Header[contentType] == nil:
+		res.Header[contentType] = []string{"text/plain"}
+	}
+	return res, nil
 }

@@ -54,7 +54,6 @@ func (u *update) copies(rule *plan.Rule) ([]layer, error) {
 func tellOfCopy(rule *plan.Rule) func(*http.Request) {
 	bound := cmp.Or(rule.Route.GetTimeout().AsDuration(), rule.Route.GetRetries().GetPerTryTimeout().AsDuration())
 	return func(r *http.Request) {
-		r.Header["X-Envoy-Attempt-Count"] = []string{"1"}
 		if bound > 0 {
 			r.Header["X-Envoy-Expected-Rq-Timeout-Ms"] = []string{strconv.FormatInt(bound.Milliseconds(), 10)}
 		}

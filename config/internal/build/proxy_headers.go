@@ -59,6 +59,33 @@ func (p proxyHeaders) RoundTrip(r *http.Request) (*http.Response, error) {
 	return p.next.RoundTrip(r)
 }
 
+// attemptCount tells servers which attempt they see.
+const attemptCount = "X-Envoy-Attempt-Count"
+
+// firstAttempt and furtherAttempts number the attempts of a request. A sidecar does so
+// before a rule changes headers, which can read the number or take it away, and again
+// for each retry.
+type (
+	firstAttempt    struct{ next http.RoundTripper }
+	furtherAttempts struct{ next http.RoundTripper }
+)
+
+// RoundTrip implements http.RoundTripper.
+func (a firstAttempt) RoundTrip(r *http.Request) (*http.Response, error) {
+	r = flow.OwnHeader(r)
+	r.Header[attemptCount] = []string{"1"}
+	return a.next.RoundTrip(r)
+}
+
+// RoundTrip implements http.RoundTripper.
+func (a furtherAttempts) RoundTrip(r *http.Request) (*http.Response, error) {
+	if try := flow.TryOf(r); try != nil && try.N > 1 {
+		r = flow.OwnHeader(r)
+		r.Header[attemptCount] = []string{strconv.Itoa(int(try.N))}
+	}
+	return a.next.RoundTrip(r)
+}
+
 // upgrades lets callers of a rule change to WebSocket and to nothing else, as a
 // sidecar does.
 type upgrades struct {

@@ -24,7 +24,8 @@ const (
 	priorityEvery = 2
 )
 
-// Retries are the settings in force for a rule, and what they repeat.
+// Retries are the settings in force for a rule, the mesh's where it has none of its
+// own, and what they repeat.
 func Retries(rule *plan.Rule, m *mesh.MeshConfig) (settings *networking.HTTPRetry, on string) {
 	defaults := m.GetDefaultHttpRetryPolicy()
 	if defaults == nil {
@@ -34,19 +35,19 @@ func Retries(rule *plan.Rule, m *mesh.MeshConfig) (settings *networking.HTTPRetr
 	if settings == nil {
 		settings = defaults
 	}
-	return settings, cmp.Or(settings.RetryOn, defaults.RetryOn, defaultRetryOn)
+	return settings, cmp.Or(settings.RetryOn, defaultRetryOn)
 }
 
 // retries is the policy of a rule for one of its destinations: exactly what Envoy
 // does, with Istio's defaults.
-func (u *update) retries(rule *plan.Rule, to *cluster) (*retry.Policy, error) {
+func (u *update) retries(rule *plan.Rule, d *plan.Destination, to *cluster) (*retry.Policy, error) {
 	given, words := Retries(rule, u.world.Mesh)
 	c := retry.Config{
 		Attempts: int(given.Attempts), PerTry: given.PerTryTimeout.AsDuration(),
 		Unsafe: true, Overloaded: true, WaitOut: true, MaxRetryAfter: -1, MaxBody: maxReplayed,
 		Backoff:     retry.Backoff{Base: given.Backoff.AsDuration()},
 		Budget:      to.budget,
-		TellAttempt: u.mesh.options.ProxyHeaders,
+		ObeyHeaders: steers(rule.Route.GetHeaders()) || steers(d.Headers),
 		Rand:        u.mesh.options.Rand,
 	}
 	if c.Attempts == 0 {
@@ -58,7 +59,7 @@ func (u *update) retries(rule *plan.Rule, to *cluster) (*retry.Policy, error) {
 	}
 	// With a single destination that hashes, a retry stays with the hashed endpoint
 	// unless it says otherwise.
-	ignore := !(len(rule.Destinations) == 1 && to.target.Hash != nil)
+	ignore := !(len(rule.Destinations) == 1 && rule.Destinations[0].Hash != nil)
 	if v := given.RetryIgnorePreviousHosts; v != nil {
 		ignore = v.Value
 	}
@@ -72,7 +73,7 @@ func (u *update) retries(rule *plan.Rule, to *cluster) (*retry.Policy, error) {
 	}
 	key := policyKey{
 		to: to, on: words, attempts: c.Attempts, perTry: c.PerTry, base: c.Backoff.Base,
-		sameHost: c.SameHost, otherPriorities: c.OtherPriorities,
+		sameHost: c.SameHost, obeys: c.ObeyHeaders, otherPriorities: c.OtherPriorities,
 	}
 	if p := u.policies[key]; p != nil {
 		return p, nil
@@ -82,6 +83,21 @@ func (u *update) retries(rule *plan.Rule, to *cluster) (*retry.Policy, error) {
 	return p, err
 }
 
+// steers reports whether changes of requests write headers that Envoy's retries obey.
+// Those of callers are gone by then.
+func steers(h *networking.Headers) bool {
+	c := changeOf(h.GetRequest())
+	for _, name := range [...]string{
+		"X-Envoy-Retry-On", "X-Envoy-Retry-Grpc-On", "X-Envoy-Max-Retries",
+		"X-Envoy-Retriable-Status-Codes", "X-Envoy-Retriable-Header-Names",
+	} {
+		if c.Set[name] != nil || c.Add[name] != nil {
+			return true
+		}
+	}
+	return false
+}
+
 // A policyKey is all in which two policies of one client can differ: rules that
 // repeat alike share one.
 type policyKey struct {
@@ -89,6 +105,6 @@ type policyKey struct {
 	on              string
 	attempts        int
 	perTry, base    time.Duration
-	sameHost        bool
+	sameHost, obeys bool
 	otherPriorities int
 }

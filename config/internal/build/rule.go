@@ -124,11 +124,7 @@ func (u *update) routed(rule *plan.Rule) (http.RoundTripper, error) {
 	if err != nil {
 		return nil, err
 	}
-	hash, err := u.hashing(rule)
-	if err != nil {
-		return nil, err
-	}
-	return mesh.Chain(bound.Transport, hash)(last), nil
+	return bound.Transport(last), nil
 }
 
 // destinations is the split of a rule.
@@ -165,7 +161,9 @@ func (u *update) branch(rule *plan.Rule, d *plan.Destination, copies []layer) (h
 	}
 	onRequest, err := u.rewriteOf(rule, d)
 	l.Include("spec.http", err)
-	policy, err := u.retries(rule, to)
+	hash, err := u.hashing(rule, to)
+	l.Include("spec.http", err)
+	policy, err := u.retries(rule, d, to)
 	l.Include("spec.http.retries", err)
 	if policy == nil {
 		return nil, l.Err()
@@ -174,12 +172,15 @@ func (u *update) branch(rule *plan.Rule, d *plan.Destination, copies []layer) (h
 	if onAnswer != nil {
 		layers = append(layers, onAnswer, mesh.ErrorsAsResponses)
 	}
+	if u.mesh.options.ProxyHeaders {
+		layers = append(layers, func(next http.RoundTripper) http.RoundTripper { return firstAttempt{next} })
+	}
 	if onRequest != nil { // which may write the name
 		layers = append(layers, named(d.Cluster.String()).layer)
 	}
-	layers = append(slices.Concat(layers, onRequest, copies), policy.Transport)
+	layers = append(slices.Concat(layers, onRequest, copies), hash, policy.Transport)
 	if u.mesh.options.ProxyHeaders {
-		layers = append(layers, timeout.Announce)
+		layers = append(layers, func(next http.RoundTripper) http.RoundTripper { return furtherAttempts{next} }, timeout.Announce)
 	}
 	if u.mesh.options.FaultsInside {
 		faults, err := u.faults(rule)
