@@ -47,6 +47,10 @@ type pool struct {
 	draining atomic.Bool
 	quiet    chan struct{} // told when a request has ended while draining
 
+	// next sends what comes after another one has taken the pool's place; nil if
+	// none has. It is set before the pool is drained.
+	next atomic.Pointer[http.RoundTripper]
+
 	mu        sync.RWMutex // guards the table
 	endpoints map[target]*endpoint
 	closed    bool
@@ -73,6 +77,9 @@ func (p *pool) RoundTrip(r *http.Request) (*http.Response, error) {
 	for {
 		c, err := p.acquire(r)
 		if err != nil {
+			if next := p.next.Load(); next != nil && errors.Is(err, ErrClosed) {
+				return (*next).RoundTrip(r)
+			}
 			guard.refuse()
 			return nil, err
 		}

@@ -40,7 +40,8 @@ type Upstream struct {
 // A sender is the chain of layers, and the connections at its end.
 type sender struct {
 	chain http.RoundTripper
-	pool  *pool // nil when a Transport takes its place
+	last  http.RoundTripper // the pool, or a Transport
+	pool  *pool             // nil when a Transport takes its place
 }
 
 // New makes an upstream. The error lists every problem, with fields such as
@@ -130,13 +131,12 @@ func (u *Upstream) tellRun() {
 // sender makes the chain of layers. It keeps the pool of the one before where its
 // configuration stays.
 func (u *Upstream) sender(c Config, keep *pool) *sender {
-	s := &sender{pool: keep}
-	last := c.Transport
-	if last == nil {
+	s := &sender{pool: keep, last: c.Transport}
+	if s.last == nil {
 		if s.pool == nil {
 			s.pool = newPool(c.Connections, newDialer(c.Connections, c.TLS, c.Dial), u.limits)
 		}
-		last = s.pool
+		s.last = s.pool
 	}
 	layers := []func(http.RoundTripper) http.RoundTripper{nil, nil, u.balancer.Transport, nil, c.Attempt}
 	if !c.NoRetry && c.Retry.Attempts >= 0 {
@@ -148,7 +148,7 @@ func (u *Upstream) sender(c Config, keep *pool) *sender {
 	if c.Health.Interval > 0 {
 		layers[3] = heedLeaving
 	}
-	s.chain = mesh.Chain(layers...)(last)
+	s.chain = mesh.Chain(layers...)(s.last)
 	return s
 }
 
@@ -190,9 +190,11 @@ func (u *Upstream) Update(c Config) error {
 		keep.dialer.setDial(c.Dial)
 	}
 	u.config = c
-	u.send.Store(u.sender(c, keep))
+	now := u.sender(c, keep)
+	u.send.Store(now)
 	u.tellRun()
 	if before.pool != nil && keep == nil {
+		before.pool.next.Store(&now.last)
 		u.old.Go(func() { before.pool.Shutdown(u.ending) })
 	}
 	return nil
