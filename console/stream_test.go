@@ -105,7 +105,7 @@ func TestStreamsAreBounded(t *testing.T) {
 		require.NoError(t, err)
 		res.Body.Close()
 		return res.StatusCode == http.StatusOK
-	}, 10*time.Second, 10*time.Millisecond)
+	}, time.Minute, 10*time.Millisecond)
 	page.Close()
 }
 

@@ -69,7 +69,7 @@ func TestAServerThatDrainsServesAndSaysThatItLeaves(t *testing.T) {
 			reused, leaving = get()
 			require.True(t, reused)
 			require.Equal(t, "true", leaving)
-			require.Eventually(t, func() bool { reused, _ := get(); return !reused }, 5*time.Second, time.Millisecond, "the connection is given up")
+			require.Eventually(t, func() bool { reused, _ := get(); return !reused }, time.Minute, time.Millisecond, "the connection is given up")
 		})
 	}
 }

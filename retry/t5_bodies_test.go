@@ -89,7 +89,7 @@ func TestT5BodiesAreSentAgainUpToALimit(t *testing.T) {
 			require.Equal(t, tt.sent, sent())
 			require.Equal(t, len(tt.sent) > 1, res.StatusCode == 200)
 			require.Equal(t, len(tt.sent) == 1, policy.Stats().BodyTooLarge == 1)
-			require.Eventually(t, func() bool { return body.closes.Load() == 1 }, 5*time.Second, time.Millisecond)
+			require.Eventually(t, func() bool { return body.closes.Load() == 1 }, time.Minute, time.Millisecond)
 			require.Same(t, body, r.Body, "the caller's request was changed")
 		})
 	}

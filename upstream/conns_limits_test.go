@@ -57,9 +57,9 @@ func TestMoreThanMaxPendingAreRefused(t *testing.T) {
 			require.NoError(t, err)
 		})
 		// One is being served or is having its connection made before the next comes.
-		require.Eventually(t, func() bool { return p.stats().Active == 1 }, 5*time.Second, time.Millisecond)
+		require.Eventually(t, func() bool { return p.stats().Active == 1 }, time.Minute, time.Millisecond)
 	}
-	require.Eventually(t, func() bool { return p.limits.Stats().Pending == 1 }, 5*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { return p.limits.Stats().Pending == 1 }, time.Minute, time.Millisecond)
 	_, err := fetch(t, p, s.addr())
 	requireError(t, err, mesh.Overflow, http.StatusServiceUnavailable, mesh.NotSent, "upstream_reset_before_response_started{overflow}")
 	close(release)
@@ -77,13 +77,13 @@ func TestTheEndOfItsContextEndsTheWaitForAConnection(t *testing.T) {
 		_, err := fetch(t, p, s.addr())
 		require.NoError(t, err)
 	})
-	require.Eventually(t, func() bool { return p.stats().Active == 1 }, 5*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { return p.stats().Active == 1 }, time.Minute, time.Millisecond)
 	ctx, cancel := context.WithCancelCause(t.Context())
 	cause := errors.New("enough")
 	body := &countedBody{Reader: strings.NewReader("x")}
 	r := request(t, http.MethodPost, s.addr(), body).WithContext(ctx)
 	wait.Go(func() {
-		require.Eventually(t, func() bool { return p.stats().Waiting == 1 }, 5*time.Second, time.Millisecond)
+		require.Eventually(t, func() bool { return p.stats().Waiting == 1 }, time.Minute, time.Millisecond)
 		cancel(cause)
 	})
 	_, err := p.RoundTrip(r)
@@ -113,7 +113,7 @@ func TestMaxRequestsRefusesWhatIsTooMuchAtATime(t *testing.T) {
 					}
 				})
 			}()
-			require.Eventually(t, func() bool { return refused.Load() == 7 }, 5*time.Second, time.Millisecond)
+			require.Eventually(t, func() bool { return refused.Load() == 7 }, time.Minute, time.Millisecond)
 			close(release)
 			<-done
 			require.EqualValues(t, 3, ok.Load())
@@ -139,14 +139,14 @@ func TestARefusedRequestLeavesTheConnectionToOthers(t *testing.T) {
 				return &wait
 			}
 			wait := answered()
-			require.Eventually(t, func() bool { return p.stats().Active == 2 }, 5*time.Second, time.Millisecond)
+			require.Eventually(t, func() bool { return p.stats().Active == 2 }, time.Minute, time.Millisecond)
 			close(release)
 			wait.Wait()
 			opened := p.stats().Opened
 			require.NoError(t, p.limits.Update(breaker.LimitsConfig{MaxRequests: 1}))
 			release = make(chan struct{})
 			wait.Go(func() { fetch(t, p, s.addr()) })
-			require.Eventually(t, func() bool { return p.stats().Active == 1 }, 5*time.Second, time.Millisecond)
+			require.Eventually(t, func() bool { return p.stats().Active == 1 }, time.Minute, time.Millisecond)
 			for range 10 {
 				_, err := fetch(t, p, s.addr())
 				require.Equal(t, mesh.Overflow, mesh.FlagOf(err))
@@ -213,7 +213,7 @@ func TestManyRequestsWithEverythingAtOnce(t *testing.T) {
 			stats := p.limits.Stats()
 			require.Zero(t, stats.Pending)
 			require.Zero(t, stats.Requests)
-			require.Eventually(t, func() bool { return p.stats().Opening == 0 }, 5*time.Second, time.Millisecond)
+			require.Eventually(t, func() bool { return p.stats().Opening == 0 }, time.Minute, time.Millisecond)
 			require.Equal(t, p.stats().Open, p.limits.Stats().Connections)
 		})
 	}

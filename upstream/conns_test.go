@@ -92,7 +92,7 @@ func TestAnotherHTTP2ConnectionIsOpenedWhereStreamsRunOut(t *testing.T) {
 			require.NoError(t, err)
 		})
 	}()
-	require.Eventually(t, func() bool { return active.Load() == 6 }, 5*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { return active.Load() == 6 }, time.Minute, time.Millisecond)
 	require.EqualValues(t, 3, s.opened.Load())
 	close(release)
 	<-done
@@ -135,7 +135,7 @@ func TestAConnectionThatTheServerClosedWhileIdleIsNotUsed(t *testing.T) {
 				_, err := fetch(t, p, s.addr())
 				require.NoError(t, err)
 				s.CloseClientConnections()
-				require.Eventually(t, func() bool { return p.limits.Stats().Connections == 0 }, 5*time.Second, 100*time.Microsecond)
+				require.Eventually(t, func() bool { return p.limits.Stats().Connections == 0 }, time.Minute, 100*time.Microsecond)
 			}
 		})
 	}
@@ -248,7 +248,7 @@ func TestShutdownWaitsForRequestsAndRefusesNewOnes(t *testing.T) {
 	require.NoError(t, err)
 	done := make(chan error)
 	go func() { done <- p.Shutdown(t.Context()) }()
-	require.Eventually(t, func() bool { return p.draining.Load() }, 5*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { return p.draining.Load() }, time.Minute, time.Millisecond)
 	_, err = fetch(t, p, s.addr())
 	require.ErrorIs(t, err, ErrClosed)
 	close(release)
@@ -274,7 +274,7 @@ func TestCloseEndsRequestsUnderWayAndWaiting(t *testing.T) {
 			require.Error(t, err)
 		})
 	}
-	require.Eventually(t, func() bool { s := p.stats(); return s.Active == 1 && s.Waiting == 2 }, 5*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { s := p.stats(); return s.Active == 1 && s.Waiting == 2 }, time.Minute, time.Millisecond)
 	require.NoError(t, p.Close())
 	wait.Wait()
 	require.NoError(t, p.Close())

@@ -22,7 +22,7 @@ import (
 )
 
 // patience is how long a test waits for what must come.
-const patience = 20 * time.Second
+const patience = time.Minute
 
 // server answers with its name; what /slow asks for it answers when told.
 func server(t *testing.T, name string, slow <-chan struct{}) (port string) {

@@ -141,7 +141,7 @@ func attributes(s sdktrace.ReadOnlySpan) map[string]string {
 
 // How long something may take that happens on its own, and how often to look.
 const (
-	eventually = 10 * time.Second
+	eventually = time.Minute
 	pollEvery  = time.Millisecond
 )
 
