@@ -244,6 +244,16 @@ func (p *pool) stats() ConnectionStats {
 	return s
 }
 
+// succeed goes on with the counters of the pool before.
+func (p *pool) succeed(before *pool) {
+	s := before.stats()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.past.Opened += s.Opened
+	p.past.Failed += s.Failed
+	p.resent.Add(s.Resent)
+}
+
 // ended is called when a request has ended.
 func (p *pool) ended() {
 	if p.draining.Load() {

@@ -195,6 +195,9 @@ func (u *Upstream) Update(c Config) error {
 	u.tellRun()
 	if before.pool != nil && keep == nil {
 		before.pool.next.Store(&now.last)
+		if now.pool != nil {
+			now.pool.succeed(before.pool)
+		}
 		u.old.Go(func() { before.pool.Shutdown(u.ending) })
 	}
 	return nil
