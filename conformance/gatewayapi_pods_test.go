@@ -178,7 +178,7 @@ func (n *podNetwork) quiet() {
 		_, changed := n.arrived("")
 		select {
 		case <-changed:
-		case <-time.After(300 * time.Millisecond):
+		case <-time.After(2 * time.Second):
 			return
 		}
 	}
