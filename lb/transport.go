@@ -43,7 +43,7 @@ func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	lease, err := t.pick(try, q)
 	if err != nil {
-		try.Ended()
+		try.Ended(mesh.Outcome{Err: err})
 		if r.Body != nil {
 			r.Body.Close()
 		}
@@ -63,7 +63,7 @@ func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
 		o := mesh.OutcomeOf(r.Context(), nil, err)
 		o.Latency = try.Spent()
 		lease.Done(o)
-		try.Ended()
+		try.Ended(o)
 		return nil, err
 	}
 	for _, cookie := range cookies {
@@ -113,14 +113,13 @@ func (a attempt) BodyEnded(err error) {
 		err = nil // the caller had seen enough
 	}
 	o := mesh.OutcomeOf(a.Context(), a.Answer, err)
-	a.Settle(o)
 	host := a.Host.(*Host)
 	lease := Lease{host, host.conf()}
 	if lease.conf.clocked {
 		o.Latency = a.Spent()
 	}
 	lease.Done(o)
-	a.Ended()
+	a.Ended(o)
 }
 
 // hostsOf are the hosts of attempts.

@@ -75,16 +75,15 @@ func (t *Try) Spent() time.Duration { return time.Since(t.Flow.Start) - t.Began 
 // Context is the attempt's own.
 func (t *Try) Context() context.Context { return t.own.Context() }
 
-// Settle notes with which status an attempt ended that was answered, for layers
-// around the one that judged it.
-func (t *Try) Settle(o mesh.Outcome) {
+// Ended gives back what [OwnTry] has taken, and notes with which status an attempt ended
+// that was answered, for layers around the one that judged it.
+func (t *Try) Ended(o mesh.Outcome) {
+	var status uint32
 	if o.Err == nil {
-		t.state.Or(uint32(o.Status) * settled)
+		status = uint32(o.Status)
 	}
+	t.state.Add(status*settled - busy) // OwnTry left it with busy and without a status
 }
-
-// Ended gives back what [OwnTry] has taken.
-func (t *Try) Ended() { t.state.And(^uint32(busy)) }
 
 // Settled is the outcome that was noted.
 func (t *Try) Settled() (mesh.Outcome, bool) {
