@@ -2,6 +2,7 @@ package lb
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"sync/atomic"
 	"testing"
 
@@ -20,8 +21,13 @@ func manyEndpoints(n int, weights ...uint32) []Endpoint {
 	return endpoints
 }
 
+// balanced is a balancer whose draws are the same in every run of a test.
 func balanced(t testing.TB, c Config) *Balancer {
 	t.Helper()
+	if _, bench := t.(*testing.B); c.Rand == nil && !bench {
+		var n atomic.Uint64
+		c.Rand = func() uint64 { return rand.NewPCG(1, n.Add(1)).Uint64() }
+	}
 	b, err := New(c)
 	if err != nil {
 		t.Fatal(err)
