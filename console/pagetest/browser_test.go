@@ -19,7 +19,7 @@ import (
 )
 
 // patience is how long anything in a browser may take.
-const patience = 30 * time.Second
+const patience = time.Minute
 
 // chromium is the path of a browser, installed if need be.
 var chromium = sync.OnceValues(func() (string, error) {
@@ -88,7 +88,7 @@ func open(t *testing.T, base, path string) *tab {
 	t.Helper()
 	ctx, end := chromedp.NewContext(browser)
 	t.Cleanup(end)
-	ctx, stop := context.WithTimeout(ctx, 4*patience)
+	ctx, stop := context.WithTimeout(ctx, 5*patience)
 	t.Cleanup(stop)
 	b := &tab{t: t, ctx: ctx, url: base}
 	home, err := url.Parse(base)

@@ -52,7 +52,7 @@ func (w *world) RoundTrip(r *http.Request) (*http.Response, error) {
 
 func (w *world) upstream(name, net string, endpoints int) *upstream.Upstream {
 	c := upstream.Config{
-		Name: name, Transport: w, Ejection: outlier.Config{Consecutive5xx: 2}, Balance: lb.Config{Algorithm: lb.RoundRobin{}},
+		Name: name, Transport: w, Ejection: outlier.Config{Consecutive5xx: 2, BaseEjection: 5 * time.Minute}, Balance: lb.Config{Algorithm: lb.RoundRobin{}},
 		Breaker: breaker.Config{Limits: breaker.LimitsConfig{MaxRequests: 1024}},
 	}
 	for i := range endpoints {

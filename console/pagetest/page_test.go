@@ -49,7 +49,7 @@ func TestAnEndpointTurnsEjectedLive(t *testing.T) {
 	b.until(`/1 of 4 endpoints ejected/.test(document.querySelector("[role=status]").textContent)`)
 	require.True(t, eval[bool](b, `window.same`), "the page was not loaded again")
 	require.True(t, eval[bool](b, `document.activeElement === window.row && document.contains(window.row)`), "the focus stays")
-	require.Contains(t, eval[string](b, `document.querySelector(".events").innerText`), "ejected for 30s")
+	require.Contains(t, eval[string](b, `document.querySelector(".events").innerText`), "ejected for 5m0s")
 
 	w.bad.Store(true)
 	b.until(`/not in force/.test(document.querySelector("[role=status]").textContent)`)
@@ -153,20 +153,22 @@ func TestHowPagesLook(t *testing.T) {
 		folder = t.TempDir()
 	}
 	require.NoError(t, os.MkdirAll(folder, 0o755))
-	b := open(t, w.url(), "")
 	for _, size := range []struct{ width, height int64 }{{390, 844}, {1280, 900}, {3840, 2160}} {
 		for _, theme := range []string{"light", "dark"} {
-			b.like(size.width, size.height, theme)
-			for _, path := range []string{"", "decisions", "decisions/100", "clusters", "events", "config", "explain?url=reviews/1", "weights"} {
-				b.visit(path)
-				name := fmt.Sprintf("%s-%d-%s", path, size.width, theme)
-				if path == "" {
-					name = fmt.Sprintf("overview-%d-%s", size.width, theme)
+			t.Run(fmt.Sprintf("%d %s", size.width, theme), func(t *testing.T) {
+				b := open(t, w.url(), "")
+				b.like(size.width, size.height, theme)
+				for _, path := range []string{"", "decisions", "decisions/100", "clusters", "events", "config", "explain?url=reviews/1", "weights"} {
+					b.visit(path)
+					name := fmt.Sprintf("%s-%d-%s", path, size.width, theme)
+					if path == "" {
+						name = fmt.Sprintf("overview-%d-%s", size.width, theme)
+					}
+					b.picture(folder, name)
+					require.LessOrEqual(t, eval[int](b, `document.documentElement.scrollWidth`), int(size.width), name)
+					require.Empty(t, eval[[]string](b, faint), name)
 				}
-				b.picture(folder, name)
-				require.LessOrEqual(t, eval[int](b, `document.documentElement.scrollWidth`), int(size.width), name)
-				require.Empty(t, eval[[]string](b, faint), name)
-			}
+			})
 		}
 	}
 }
