@@ -94,8 +94,8 @@ var examples = map[string][]string{
 		`Next: edit .*mesh\.yaml`,
 	},
 	"rate-limit": {
-		`200 OK +1\d +`, `429 Too Many Requests +\d\d +`,
-		`greedy  429 .*Retry-After: 1\n  / +greedy  200 OK`, `RateLimit production/app per-user: 1\d passed, `,
+		`200 OK +[1-4]\d +`, `429 Too Many Requests +\d+ +`, // how many were to pass it checks itself, by the time they took
+		`greedy  429 .*Retry-After: 1\n  / +greedy  200 OK`, `RateLimit production/app per-user: \d\d passed, `,
 	},
 	"retries-and-timeouts": {
 		`fails twice +200 +3 `, `always fails +503 +4 .*  URX\n`, `always hangs +504 +4 .*  URX,UT\n`,
@@ -112,7 +112,7 @@ var examples = map[string][]string{
 }
 
 // atMost is how long an example may take on a machine that is busy with other tests.
-const atMost = time.Minute
+const atMost = 3 * time.Minute
 
 func TestEveryExampleShowsWhatItClaims(t *testing.T) {
 	bin := t.TempDir()
