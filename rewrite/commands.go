@@ -114,9 +114,9 @@ func isName(s string) bool { return isToken(strings.TrimPrefix(s, ":")) }
 
 // ofRequests are the commands that read the request itself.
 var ofRequests = map[string]command{
-	"DOWNSTREAM_DIRECT_REMOTE_ADDRESS":              remote,
-	"DOWNSTREAM_DIRECT_REMOTE_ADDRESS_WITHOUT_PORT": hostOf(remote),
-	"DOWNSTREAM_DIRECT_REMOTE_PORT":                 portOf(remote),
+	"DOWNSTREAM_DIRECT_REMOTE_ADDRESS":              direct,
+	"DOWNSTREAM_DIRECT_REMOTE_ADDRESS_WITHOUT_PORT": hostOf(direct),
+	"DOWNSTREAM_DIRECT_REMOTE_PORT":                 portOf(direct),
 	"DOWNSTREAM_LOCAL_ADDRESS":                      local,
 	"DOWNSTREAM_LOCAL_ADDRESS_WITHOUT_PORT":         hostOf(local),
 	"DOWNSTREAM_LOCAL_PORT":                         portOf(local),
@@ -145,7 +145,15 @@ func protocol(s *scope) string {
 	return s.r.Proto
 }
 
-func remote(s *scope) string { return s.r.RemoteAddr }
+func direct(s *scope) string { return s.r.RemoteAddr }
+
+// remote is whoever the caller's proxies say it is, where they are believed.
+func remote(s *scope) string {
+	if f := record(s.r); f != nil && f.More != nil && f.More.Remote != "" {
+		return f.More.Remote
+	}
+	return direct(s)
+}
 
 func local(s *scope) string {
 	if a, ok := s.r.Context().Value(http.LocalAddrContextKey).(net.Addr); ok {

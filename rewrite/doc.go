@@ -47,7 +47,7 @@
 //	%DOWNSTREAM_REMOTE_ADDRESS%                      who sent the request, with port
 //	%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%
 //	%DOWNSTREAM_REMOTE_PORT%
-//	%DOWNSTREAM_DIRECT_REMOTE_ADDRESS%               the same
+//	%DOWNSTREAM_DIRECT_REMOTE_ADDRESS%               the same, and the proxy where a sidecar knows for whom it stands
 //	%DOWNSTREAM_DIRECT_REMOTE_ADDRESS_WITHOUT_PORT%
 //	%DOWNSTREAM_DIRECT_REMOTE_PORT%
 //	%DOWNSTREAM_LOCAL_ADDRESS%                       where it came in

@@ -351,3 +351,21 @@ func TestAllocations(t *testing.T) {
 		require.LessOrEqual(t, got, c.most, c.name)
 	}
 }
+
+func TestTheRemoteAddressIsWhoeverASidecarTakesItFor(t *testing.T) {
+	r := requestFor("/")
+	r.RemoteAddr = "10.0.0.1:4711"
+	f, r := flow.Ensure(r)
+	f.Tell().Remote = "10.1.2.3:0"
+	for value, want := range map[string]string{
+		"%DOWNSTREAM_REMOTE_ADDRESS%":                     "10.1.2.3:0",
+		"%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%":        "10.1.2.3",
+		"%DOWNSTREAM_DIRECT_REMOTE_ADDRESS%":              "10.0.0.1:4711",
+		"%DOWNSTREAM_DIRECT_REMOTE_PORT%":                 "4711",
+		"%DOWNSTREAM_DIRECT_REMOTE_ADDRESS_WITHOUT_PORT%": "10.0.0.1",
+	} {
+		template, err := parseTemplate(value, false)
+		require.NoError(t, err)
+		require.Equal(t, want, template.eval(&scope{r: r}), value)
+	}
+}

@@ -15,6 +15,7 @@ type More struct {
 	Delayed time.Duration // by injected faults
 	Faults  []string      // faults drawn, in words
 	Mirrors []string      // destinations of copies
+	Remote  string        // who sent the request, with port, where that is not the peer; empty if it is
 
 	// Tries are the attempts that have ended, as whoever repeats the request lists
 	// them: its history.

@@ -11,6 +11,7 @@ import (
 
 	"github.com/sidecarless/mesh"
 	"github.com/sidecarless/mesh/config/internal/plan"
+	"github.com/sidecarless/mesh/internal/grpc"
 	"github.com/sidecarless/mesh/mirror"
 )
 
@@ -37,7 +38,7 @@ func (u *update) copies(rule *plan.Rule) ([]layer, error) {
 			Rand: u.mesh.options.Rand, Logger: u.mesh.options.Logger,
 		}
 		if u.mesh.options.ProxyHeaders {
-			c.From, c.Edit = ownAddress(), tellOfCopy(rule)
+			c.From, c.Edit = ownAddress(), u.tellOfCopy(rule)
 		}
 		m, err := mirror.New(c)
 		if err != nil {
@@ -51,11 +52,17 @@ func (u *update) copies(rule *plan.Rule) ([]layer, error) {
 
 // tellOfCopy gives a copy the headers that a sidecar's has: the bound is that of the
 // request, and that of a try where the request has none.
-func tellOfCopy(rule *plan.Rule) func(*http.Request) {
-	bound := cmp.Or(rule.Route.GetTimeout().AsDuration(), rule.Route.GetRetries().GetPerTryTimeout().AsDuration())
+func (u *update) tellOfCopy(rule *plan.Rule) func(*http.Request) {
+	retries, _ := Retries(rule, u.world.Mesh)
+	bound := cmp.Or(rule.Route.GetTimeout().AsDuration(), retries.GetPerTryTimeout().AsDuration())
 	return func(r *http.Request) {
-		if bound > 0 {
-			r.Header["X-Envoy-Expected-Rq-Timeout-Ms"] = []string{strconv.FormatInt(bound.Milliseconds(), 10)}
+		if bound <= 0 {
+			return
+		}
+		millis := strconv.FormatInt(bound.Milliseconds(), 10)
+		r.Header["X-Envoy-Expected-Rq-Timeout-Ms"] = []string{millis}
+		if grpc.Is(r.Header) && r.Header["Grpc-Timeout"] == nil {
+			r.Header["Grpc-Timeout"] = []string{millis + "m"}
 		}
 	}
 }

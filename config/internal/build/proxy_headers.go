@@ -3,7 +3,9 @@ package build
 import (
 	"crypto/rand"
 	"encoding/hex"
+	"net"
 	"net/http"
+	"net/netip"
 	"strconv"
 	"strings"
 	"time"
@@ -41,13 +43,16 @@ type proxyHeaders struct {
 
 // RoundTrip implements http.RoundTripper.
 func (p proxyHeaders) RoundTrip(r *http.Request) (*http.Response, error) {
-	_, r = flow.Ensure(r)
+	f, r := flow.Ensure(r)
 	r = flow.OwnHeader(r)
 	for _, name := range callersWishes {
 		delete(r.Header, name)
 	}
 	if !p.gateway {
 		delete(r.Header, peer.ForwardedCert) // a process has none for its own sidecar
+	}
+	if from := p.from(r); from != "" {
+		f.Tell().Remote = from
 	}
 	if r.Header.Get("X-Request-Id") == "" {
 		r.Header["X-Request-Id"] = []string{newUUID()}
@@ -57,6 +62,26 @@ func (p proxyHeaders) RoundTrip(r *http.Request) (*http.Response, error) {
 		r.Header["X-Forwarded-Proto"] = []string{"http"}
 	}
 	return p.next.RoundTrip(r)
+}
+
+// from is whom a sidecar takes a request to come from, or empty where that is the
+// connection: the last address in X-Forwarded-For, and for a gateway the one that it
+// tells of. The port is not known.
+func (p proxyHeaders) from(r *http.Request) string {
+	name := "X-Forwarded-For"
+	if p.gateway {
+		name = "X-Envoy-External-Address"
+	}
+	lines := r.Header[name]
+	if len(lines) == 0 {
+		return ""
+	}
+	last := lines[len(lines)-1]
+	a, err := netip.ParseAddr(strings.TrimSpace(last[strings.LastIndexByte(last, ',')+1:]))
+	if peer, _, _ := net.SplitHostPort(r.RemoteAddr); err != nil || a.String() == peer {
+		return ""
+	}
+	return netip.AddrPortFrom(a, 0).String()
 }
 
 // attemptCount tells servers which attempt they see.

@@ -1,6 +1,7 @@
 package build
 
 import (
+	"math/rand/v2"
 	"net/http"
 	"slices"
 
@@ -57,8 +58,12 @@ func (u *update) rule(rule *plan.Rule) (http.RoundTripper, error) {
 	if cluster != "" && (rule.Route.GetFault() != nil || onOrigins != nil) {
 		layers = append(layers, named(cluster).layer)
 	}
-	if routed && faults != nil && onAnswers != nil {
-		layers = append(layers, onAborts{onAnswers}.layer)
+	if routed && faults != nil {
+		onAborts, err := u.onAborts(rule, onAnswers)
+		if err != nil {
+			return nil, err
+		}
+		layers = append(layers, onAborts)
 	}
 	layers = append(layers, faults, onOrigins, onAnswers)
 	if onAnswers != nil {
@@ -67,23 +72,62 @@ func (u *update) rule(rule *plan.Rule) (http.RoundTripper, error) {
 	return mesh.Chain(layers...)(last), nil
 }
 
-// onAborts makes the changes of answers to those that faults give.
-type onAborts struct{ changes layer }
+// onAborts makes the changes of answers to those that faults give: those of one of
+// several destinations, which Envoy has chosen by then, and the rule's. It is nil if
+// there is nothing to do.
+func (u *update) onAborts(rule *plan.Rule, ofRule layer) (layer, error) {
+	a := aborts{ofRule: ofRule, draw: u.mesh.options.Rand}
+	if a.draw == nil {
+		a.draw = rand.Uint64
+	}
+	var branches []split.Branch[layer]
+	several := len(rule.Destinations) > 1
+	for i := range rule.Destinations {
+		d := &rule.Destinations[i]
+		change, err := branchAnswers(rule, d)
+		if err != nil {
+			return nil, err
+		}
+		several = several || change != nil // of the one that has a weight
+		branches = append(branches, split.Branch[layer]{Name: d.Cluster.String(), Weight: d.Weight, Value: change})
+	}
+	if several {
+		var err error
+		if a.ofBranch, err = split.New(branches...); err != nil {
+			return nil, err
+		}
+	} else if ofRule == nil {
+		return nil, nil
+	}
+	return func(next http.RoundTripper) http.RoundTripper { return aborting{a, next} }, nil
+}
 
-func (o onAborts) layer(next http.RoundTripper) http.RoundTripper { return aborting{o.changes, next} }
+type aborts struct {
+	ofRule   layer                  // nil for none
+	ofBranch *split.Splitter[layer] // nil if there are none
+	draw     func() uint64
+}
 
 type aborting struct {
-	changes layer
-	next    http.RoundTripper
+	aborts
+	next http.RoundTripper
 }
 
 // RoundTrip implements http.RoundTripper.
 func (a aborting) RoundTrip(r *http.Request) (*http.Response, error) {
 	res, err := a.next.RoundTrip(r)
-	if f := flow.Of(r); err == nil && f != nil && f.More != nil && f.More.Flags.Has(mesh.FaultInjected) {
-		return a.changes(answered{res}).RoundTrip(r)
+	if f := flow.Of(r); err != nil || f == nil || f.More == nil || !f.More.Flags.Has(mesh.FaultInjected) {
+		return res, err
 	}
-	return res, err
+	changes := []layer{a.ofRule, nil}
+	if a.ofBranch != nil {
+		branch := a.ofBranch.Pick(a.draw())
+		changes[1] = branch.Value
+		if t := flow.TryOf(r); t != nil {
+			t.Choice().Upstream = branch.Name
+		}
+	}
+	return mesh.Chain(changes...)(answered{res}).RoundTrip(r)
 }
 
 // answered has the answer already.
