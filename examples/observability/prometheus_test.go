@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -93,8 +94,16 @@ func install() (string, error) {
 	return exec.LookPath("prometheus")
 }
 
+// lonely is the last address of loopback that was given to a server.
+var lonely atomic.Int32
+
+// freeAddress is one where nobody listens, at an address of its own where there are such:
+// a port of 127.0.0.1 that is given back may be another test's before it is used.
 func freeAddress(t *testing.T) string {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	l, err := net.Listen("tcp", fmt.Sprintf("127.0.90.%d:0", lonely.Add(1)))
+	if err != nil {
+		l, err = net.Listen("tcp", "127.0.0.1:0")
+	}
 	require.NoError(t, err)
 	defer l.Close()
 	return l.Addr().String()
@@ -125,7 +134,7 @@ func (p *prometheus) query(t *testing.T, expr string) []sample {
 
 // eventually waits until all expressions return data, and reports those that do not.
 func (p *prometheus) eventually(t *testing.T, expressions map[string]string) (empty []string) {
-	deadline := time.After(45 * time.Second)
+	deadline := time.After(2 * time.Minute)
 	tick := time.NewTicker(500 * time.Millisecond)
 	defer tick.Stop()
 	for {
