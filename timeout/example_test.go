@@ -26,12 +26,12 @@ func Example() {
 	left := make(chan bool, 1)
 	slow := httptest.NewServer(server.Handler(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		deadline, _ := r.Context().Deadline()
-		left <- time.Until(deadline) <= 50*time.Millisecond
+		left <- time.Until(deadline) <= 500*time.Millisecond
 		<-r.Context().Done()
 	})))
 	defer slow.Close()
 
-	deadlines, err := timeout.New(timeout.Config{Total: 50 * time.Millisecond})
+	deadlines, err := timeout.New(timeout.Config{Total: 500 * time.Millisecond})
 	if err != nil {
 		fmt.Println(err)
 		return

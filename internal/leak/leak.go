@@ -15,7 +15,7 @@ import (
 func Main(m *testing.M) {
 	code := m.Run()
 	if code == 0 {
-		if left := wait(5 * time.Second); left != "" {
+		if left := wait(time.Minute); left != "" {
 			fmt.Fprintf(os.Stderr, "goroutines left after all tests:\n\n%s\n", left)
 			code = 1
 		}
