@@ -100,10 +100,12 @@ func (h explainingHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	delete(in.Header, ExplainHeader)
 	if !allowed {
 		h.next.ServeHTTP(w, in)
+		flow.HandBack(r, in)
 		return
 	}
 	s := &explained{Explainer: h.Explainer, flow: f, request: r}
 	h.next.ServeHTTP(s.Wrap(w, s), in)
+	flow.HandBack(r, in)
 	s.Finish()
 }
 

@@ -40,6 +40,7 @@ func (h handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	// A handler that panics ends its answer, and the request is told all the same.
 	defer s.tell()
 	h.next.ServeHTTP(s.Wrap(w, s), in)
+	flow.HandBack(r, in)
 	s.returned = true
 }
 

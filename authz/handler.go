@@ -5,6 +5,7 @@ import (
 	"net/http"
 
 	"github.com/sidecarless/mesh"
+	"github.com/sidecarless/mesh/internal/flow"
 	"github.com/sidecarless/mesh/internal/rawpath"
 	"github.com/sidecarless/mesh/internal/rw"
 )
@@ -38,10 +39,12 @@ func (h handler) serve(w http.ResponseWriter, r *http.Request, v verdict) {
 		mesh.WriteError(w, r, v.refusal())
 		return
 	}
-	if r = v.request; v.path != "" {
-		r = withPath(r, v.path)
+	in := v.request
+	if v.path != "" {
+		in = withPath(in, v.path)
 	}
-	h.next.ServeHTTP(w, r)
+	h.next.ServeHTTP(w, in)
+	flow.HandBack(r, in)
 }
 
 // An adding answer gets further headers.

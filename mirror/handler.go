@@ -28,20 +28,22 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		m := f.Tell()
 		m.Mirrors = append(m.Mirrors, p.name)
 	}
-	c := newReplica(h.m, p, r)
+	c, in := newReplica(h.m, p, r), r
 	forward(c.request.Header)
 	if b := c.copyBody(r); b != nil {
 		defer b.unread()
-		r = r.WithContext(r.Context())
-		r.Body = b
+		in = r.WithContext(r.Context())
+		in.Body = b
 	}
 	if c.primary == nil {
-		h.next.ServeHTTP(w, r)
+		h.next.ServeHTTP(w, in)
+		flow.HandBack(r, in)
 		return
 	}
 	s := &serving{copy: c}
 	defer s.ended()
-	h.next.ServeHTTP(s.Wrap(w, s), r)
+	h.next.ServeHTTP(s.Wrap(w, s), in)
+	flow.HandBack(r, in)
 	s.Finish()
 	s.whole = true
 }

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strings"
 
+	"github.com/sidecarless/mesh/internal/flow"
 	"github.com/sidecarless/mesh/internal/peer"
 )
 
@@ -33,14 +34,15 @@ func (h handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if known {
 		principal = id.Principal()
 	}
-	r = r.WithContext(peer.With(r.Context(), principal))
-	r.Header = maps.Clone(r.Header)
+	in := r.WithContext(peer.With(r.Context(), principal))
+	in.Header = maps.Clone(r.Header)
 	if known {
-		r.Header[peer.ForwardedCert] = []string{strings.Join(append(claimed[:len(claimed):len(claimed)], peer.Forwarded(m.id.String(), cert, false)), ",")}
+		in.Header[peer.ForwardedCert] = []string{strings.Join(append(claimed[:len(claimed):len(claimed)], peer.Forwarded(m.id.String(), cert, false)), ",")}
 	} else {
-		delete(r.Header, peer.ForwardedCert)
+		delete(in.Header, peer.ForwardedCert)
 	}
-	h.next.ServeHTTP(w, r)
+	h.next.ServeHTTP(w, in)
+	flow.HandBack(r, in)
 }
 
 // caller is who sent r, if crypto/tls verified a certificate of a workload.

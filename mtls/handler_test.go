@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"fmt"
+	"mime/multipart"
 	"net/http"
 	"net/http/httptest"
 	"testing"
@@ -72,4 +73,14 @@ func TestForwardedClientCert(t *testing.T) {
 			require.Equal(t, c.sent, r.Header["X-Forwarded-Client-Cert"], "the request that came is not changed")
 		})
 	}
+}
+
+// The server removes the files of a form that its own request has.
+func TestTheServerIsToldOfTheFormThatAHandlerHasParsed(t *testing.T) {
+	r := httptest.NewRequest(http.MethodPost, "/upload", nil)
+	r.Header.Set("X-Forwarded-Client-Cert", "URI="+frontendID)
+	newWorkload(t, certtest.NewCA(), reviewsID).Handler(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		r.MultipartForm = new(multipart.Form) // as ParseMultipartForm does
+	})).ServeHTTP(httptest.NewRecorder(), r)
+	require.NotNil(t, r.MultipartForm)
 }

@@ -112,6 +112,7 @@ type handler struct{ next http.Handler }
 
 // ServeHTTP implements http.Handler.
 func (h handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	_, r = flow.EnsureServed(r)
-	h.next.ServeHTTP(w, r)
+	_, in := flow.EnsureServed(r)
+	h.next.ServeHTTP(w, in)
+	flow.HandBack(r, in)
 }

@@ -20,21 +20,23 @@ type handler struct {
 
 // ServeHTTP implements http.Handler.
 func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	s := h.w.now.Load()
+	s, in := h.w.now.Load(), r
 	switch {
 	case s.changesHeader():
-		r = flow.OwnHeader(r)
-		s.change(r, true)
+		in = flow.OwnHeader(r)
+		s.change(in, true)
 	case s.changesRequest():
-		r = flow.Own(r)
-		s.change(r, true)
+		in = flow.Own(r)
+		s.change(in, true)
 	}
 	if len(s.response) == 0 {
-		h.next.ServeHTTP(w, r)
+		h.next.ServeHTTP(w, in)
+		flow.HandBack(r, in)
 		return
 	}
-	a := &answer{s: s, r: r}
-	h.next.ServeHTTP(a.Wrap(w, a), r)
+	a := &answer{s: s, r: in}
+	h.next.ServeHTTP(a.Wrap(w, a), in)
+	flow.HandBack(r, in)
 	a.Finish()
 }
 

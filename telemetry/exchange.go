@@ -92,25 +92,28 @@ type answering struct {
 func (x answering) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	id, metadata := r.Header[headerID], r.Header[headerMetadata]
 	if id == nil && metadata == nil {
+		in := r
 		if told := r.Header[headerBaggage]; told != nil {
 			if peer := x.peers.ofBaggage(told); peer != nil {
-				f, in := flow.EnsureServed(r)
+				var f *flow.Flow
+				f, in = flow.EnsureServed(r)
 				f.SetPeer(peer)
-				r = in
 			}
 		}
-		x.next.ServeHTTP(w, r)
+		x.next.ServeHTTP(w, in)
+		flow.HandBack(r, in)
 		return
 	}
-	f, r := flow.EnsureServed(r)
-	r = flow.OwnHeader(r)
-	delete(r.Header, headerID)
-	delete(r.Header, headerMetadata)
+	f, in := flow.EnsureServed(r)
+	in = flow.OwnHeader(in)
+	delete(in.Header, headerID)
+	delete(in.Header, headerMetadata)
 	if peer := x.peers.of(metadata); peer != nil {
 		f.SetPeer(peer)
 	}
 	w.Header()[headerID], w.Header()[headerMetadata] = x.id, x.metadata
-	x.next.ServeHTTP(w, r)
+	x.next.ServeHTTP(w, in)
+	flow.HandBack(r, in)
 }
 
 // ofBaggage is the workload that W3C baggage tells of, as ambient meshes send it;

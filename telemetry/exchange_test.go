@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"mime/multipart"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -154,4 +155,15 @@ func TestTheLayersKeepTheContract(t *testing.T) {
 	names := telemetry.NewExchange(backend)
 	t.Run("transport", func(t *testing.T) { meshtest.TestTransport(t, names.Transport) })
 	t.Run("handler", func(t *testing.T) { meshtest.TestHandler(t, names.Handler) })
+}
+
+// The server removes the files of a form that its own request has.
+func TestTheServerIsToldOfTheFormThatAHandlerHasParsed(t *testing.T) {
+	x := telemetry.NewExchange(backend)
+	r := httptest.NewRequest(http.MethodPost, "/upload", nil)
+	r.Header.Set("X-Envoy-Peer-Metadata-Id", "sidecar~10.0.0.1~web.shop~shop.svc.cluster.local")
+	x.Handler(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		r.MultipartForm = new(multipart.Form) // as ParseMultipartForm does
+	})).ServeHTTP(httptest.NewRecorder(), r)
+	require.NotNil(t, r.MultipartForm)
 }

@@ -60,6 +60,7 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	a.r, a.inner, a.ctx = r, w, ctx
 	all.bounded = *r.WithContext(ctx) // which is inlined
 	h.next.ServeHTTP(a.Wrap(w, a), &all.bounded)
+	flow.HandBack(r, &all.bounded)
 	if !a.over() || a.Hijacked() || a.replaced || a.whole() {
 		return
 	}

@@ -58,15 +58,17 @@ type tokens struct {
 
 // ServeHTTP implements http.Handler.
 func (t tokens) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	in := r
 	if verify := t.server.now.Load().verify; verify != nil {
 		verified, err := verify(r)
 		if err != nil {
 			mesh.WriteError(w, r, unauthorized(err))
 			return
 		}
-		r = verified
+		in = verified
 	}
-	t.next.ServeHTTP(w, r)
+	t.next.ServeHTTP(w, in)
+	flow.HandBack(r, in)
 }
 
 // unauthorized is the reply to a bad token, unless the verifier says another.
@@ -108,10 +110,12 @@ type anonymous struct{ next http.Handler }
 // ServeHTTP implements http.Handler.
 func (a anonymous) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	const claim = "X-Forwarded-Client-Cert"
+	in := r
 	if r.Header[claim] != nil {
-		r = r.WithContext(r.Context())
-		r.Header = maps.Clone(r.Header)
-		delete(r.Header, claim)
+		in = r.WithContext(r.Context())
+		in.Header = maps.Clone(r.Header)
+		delete(in.Header, claim)
 	}
-	a.next.ServeHTTP(w, r)
+	a.next.ServeHTTP(w, in)
+	flow.HandBack(r, in)
 }

@@ -23,6 +23,15 @@ type copyKey struct{}
 // for.
 func IsCopy(ctx context.Context) bool { return ctx.Value(copyKey{}) != nil }
 
+// HandBack gives r, a request that a handler has served as the copy in, what its
+// server must know: it removes the files of the form that was parsed from its own
+// request. Every layer that hands on a copy calls it.
+func HandBack(r, in *http.Request) {
+	if r.MultipartForm == nil {
+		r.MultipartForm = in.MultipartForm
+	}
+}
+
 // NotePattern notes in the record of a request that is being served the pattern
 // by which an [http.ServeMux] found its handler. R is the request that the mux got:
 // the mux writes the pattern there, and layers further out may have another copy.

@@ -62,10 +62,12 @@ func (t handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	f.Bound(s)
 	if t.tracer == nil && t.metrics == nil {
 		t.next.ServeHTTP(w, in)
+		flow.HandBack(r, in)
 		return
 	}
 	defer s.over()
 	t.next.ServeHTTP(s.Wrap(w, s), in)
+	flow.HandBack(r, in)
 	s.returned = true
 }
 

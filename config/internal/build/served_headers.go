@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/sidecarless/mesh/internal/flow"
 	"github.com/sidecarless/mesh/internal/rw"
 )
 
@@ -16,19 +17,20 @@ type servedHeaders struct{ next http.Handler }
 
 // ServeHTTP implements http.Handler.
 func (h servedHeaders) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	r = r.WithContext(r.Context())
-	r.Header = maps.Clone(r.Header)
+	in := r.WithContext(r.Context())
+	in.Header = maps.Clone(r.Header)
 	for _, name := range callersWishes {
-		delete(r.Header, name)
+		delete(in.Header, name)
 	}
-	if r.Header.Get("X-Request-Id") == "" {
-		r.Header["X-Request-Id"] = []string{newUUID()}
+	if in.Header.Get("X-Request-Id") == "" {
+		in.Header["X-Request-Id"] = []string{newUUID()}
 	}
-	if len(r.Header["X-Forwarded-Proto"]) == 0 {
-		r.Header["X-Forwarded-Proto"] = []string{schemeOf(r)}
+	if len(in.Header["X-Forwarded-Proto"]) == 0 {
+		in.Header["X-Forwarded-Proto"] = []string{schemeOf(r)}
 	}
 	s := &signing{start: time.Now()}
-	h.next.ServeHTTP(s.Wrap(w, s), r)
+	h.next.ServeHTTP(s.Wrap(w, s), in)
+	flow.HandBack(r, in)
 	s.Finish()
 }
 
