@@ -150,3 +150,27 @@ spec:
 	}
 	require.Equal(t, []string{"reviews.shop.svc.cluster.local"}, inside, "what is outside of the mesh is not told")
 }
+
+func TestWhatNoRuleCanDoIsToldWithItsField(t *testing.T) {
+	_, err := istio.NewClient(parse(t, `
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: reviews}
+spec:
+  hosts: [reviews.example]
+  http:
+  - rewrite: {uri: "/b#f"}
+    route: [{destination: {host: reviews.example}}]
+---
+apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: {name: reviews}
+spec:
+  hosts: [reviews.example]
+  ports: [{number: 80, name: http, protocol: HTTP}]
+  resolution: STATIC
+  endpoints: [{address: 10.0.0.1}]
+`), istio.ClientConfig{})
+	require.ErrorContains(t, err, `spec.http.Path: must not hold #: a request has no fragment (got "/b#f")`)
+	require.NotContains(t, err.Error(), "spec.http.spec")
+}

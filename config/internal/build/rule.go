@@ -198,17 +198,17 @@ func (u *update) destinations(rule *plan.Rule, copies []layer) (http.RoundTrippe
 func (u *update) branch(rule *plan.Rule, d *plan.Destination, copies []layer) (http.RoundTripper, error) {
 	var l check.List
 	onAnswer, err := branchAnswers(rule, d)
-	l.Include("spec.http.route.headers.response", err)
+	l.Include("route.headers.response", err)
 	to := u.clusters[d.Cluster]
 	if to == nil {
 		return mesh.Chain(onAnswer, mesh.ErrorsAsResponses)(missing{d.Cluster.String()}), l.Err()
 	}
 	onRequest, err := u.rewriteOf(rule, d)
-	l.Include("spec.http", err)
+	l.Include("", err)
 	hash, err := u.hashing(rule, to)
-	l.Include("spec.http", err)
+	l.Include("", err)
 	policy, err := u.retries(rule, d, to)
-	l.Include("spec.http.retries", err)
+	l.Include("retries", err)
 	if policy == nil {
 		return nil, l.Err()
 	}
@@ -228,7 +228,7 @@ func (u *update) branch(rule *plan.Rule, d *plan.Destination, copies []layer) (h
 	}
 	if u.mesh.options.FaultsInside {
 		faults, err := u.faults(rule)
-		l.Include("spec.http.fault", err)
+		l.Include("fault", err)
 		layers = append(layers, faults)
 	}
 	if err := l.Err(); err != nil {
