@@ -117,7 +117,8 @@ func (s *Service) chosen(header http.Header, accepted *match.Strings) http.Heade
 	return some
 }
 
-// refusal is the service's own answer.
+// refusal is the service's own answer. One without a body has no type, as Envoy
+// passes it on.
 func (s *Service) refusal(res *http.Response, text string) error {
 	header := http.Header{}
 	for name, values := range res.Header {
@@ -125,6 +126,9 @@ func (s *Service) refusal(res *http.Response, text string) error {
 		if (s.deny == nil || own || s.deny.Match(name)) && !hop(name) && name != removed && name != "Content-Length" {
 			header[name] = values
 		}
+	}
+	if text == "" {
+		delete(header, "Content-Type")
 	}
 	return &mesh.Error{
 		Op: "authz/external", Flag: mesh.ExternalDenied, Status: res.StatusCode, Stage: mesh.NotSent, Details: "ext_authz_denied",

@@ -142,6 +142,13 @@ func TestARefusalIsTheServicesAnswer(t *testing.T) {
 		"Location": {"https://login.example"}, "Www-Authenticate": {"Basic"}, "X-Reason": {"late"}, "Content-Type": {"text/plain"}, "Content-Length": {"14"},
 	}, answer.Header())
 
+	answer, _, _ = play(t, external.Config{}, request("GET", "/", ""), func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		w.WriteHeader(http.StatusNoContent)
+	})
+	require.Equal(t, 204, answer.Code)
+	require.NotContains(t, answer.Header(), "Content-Type", "of nothing")
+
 	for _, status := range []int{201, 204, 301, 400, 401, 403, 404, 429, 499} {
 		answer, _, served = play(t, external.Config{}, request("GET", "/", ""), func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(status) })
 		require.Equal(t, status, answer.Code, "only 200 lets a request through")
