@@ -119,7 +119,7 @@ func (p *proxyFlags) serve(ctx context.Context, begin makeSide, stderr io.Writer
 	defer background.Wait()
 	defer end(nil)
 	background.Go(func() { side.run(running) })
-	background.Go(func() { reload(running, watcher, logger) })
+	background.Go(reloads(running, watcher, logger))
 	if shown != nil {
 		l, err := net.Listen("tcp", p.admin)
 		if err != nil {
