@@ -4,7 +4,6 @@ import (
 	"crypto/tls"
 	"io"
 	"net/http"
-	"os"
 	"path/filepath"
 	"testing"
 	"time"
@@ -53,11 +52,11 @@ func TestTheSidecarOfAServer(t *testing.T) {
 	require.Equal(t, "reviews", body)
 
 	// What cannot be carried out changes nothing; what can comes into force.
-	require.NoError(t, os.WriteFile(resources, []byte(securityFor("'*'")), 0o600))
+	rewrite(t, resources, securityFor("'*'"))
 	p.says(t, "a service account knows no wildcards")
 	status, _ = ask()
 	require.Equal(t, 200, status)
-	require.NoError(t, os.WriteFile(resources, []byte(securityFor("batch")), 0o600))
+	rewrite(t, resources, securityFor("batch"))
 	require.Eventually(t, func() bool { status, body = ask(); return status == 403 }, patience, 20*time.Millisecond)
 	require.Equal(t, "RBAC: access denied", body)
 	_, err = http.Get("http://" + p.address + "/")
@@ -110,9 +109,9 @@ spec:
 		require.Equal(t, c.want, p.ask(t, c.path))
 	}
 
-	require.NoError(t, os.WriteFile(resources, []byte(limited("200")), 0o600))
+	rewrite(t, resources, limited("200"))
 	p.says(t, "must be 400 to 599")
 	require.Equal(t, "429 local_rate_limited", p.ask(t, "/"), "the last good one")
-	require.NoError(t, os.WriteFile(resources, []byte(limited("503")), 0o600))
+	rewrite(t, resources, limited("503"))
 	p.becomes(t, "503 local_rate_limited") // and the bucket is still empty
 }

@@ -145,14 +145,14 @@ func TestFilesThatChange(t *testing.T) {
 	p := start(t, "-f", path)
 	require.Equal(t, "200 one", p.ask(t, "/"))
 
-	require.NoError(t, os.WriteFile(path, []byte(sendTo(two)), 0o600))
+	rewrite(t, path, sendTo(two))
 	p.becomes(t, "200 two")
 
-	require.NoError(t, os.WriteFile(path, []byte(lost), 0o600))
+	rewrite(t, path, lost)
 	p.says(t, "the last good ones stay in force")
 	require.Equal(t, "200 two", p.ask(t, "/"))
 
-	require.NoError(t, os.WriteFile(path, []byte(sendTo(one)), 0o600))
+	rewrite(t, path, sendTo(one))
 	p.becomes(t, "200 one")
 }
 

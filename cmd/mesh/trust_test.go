@@ -124,6 +124,6 @@ func TestTrustDomainsFollowTheMesh(t *testing.T) {
 	}
 	require.False(t, enters())
 	mesh := "\n---\napiVersion: mesh.istio.io/v1alpha1\nkind: MeshConfig\ntrustDomain: new.local\ntrustDomainAliases: [cluster.local]\n"
-	require.NoError(t, os.WriteFile(resources, []byte(strict+mesh), 0o600))
+	rewrite(t, resources, strict+mesh)
 	require.Eventually(t, enters, patience, 20*time.Millisecond)
 }
