@@ -268,3 +268,17 @@ func TestRedirects(t *testing.T) {
 		require.Error(t, d.Validate(), name)
 	}
 }
+
+func TestAPreflightIsNoCallOfGRPC(t *testing.T) {
+	k, err := NewCORS(shop)
+	require.NoError(t, err)
+	r := httptest.NewRequest(http.MethodOptions, "http://a/", nil)
+	r.Header = http.Header{
+		"Origin": {pageA}, "Access-Control-Request-Method": {"GET"}, "Content-Type": {"application/grpc"},
+	}
+	res, err := k.Transport(nil).RoundTrip(r)
+	require.NoError(t, err)
+	require.Equal(t, 200, res.StatusCode)
+	require.NotContains(t, res.Header, "Grpc-Status")
+	require.NotContains(t, res.Header, "Content-Type")
+}

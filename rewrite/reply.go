@@ -98,7 +98,7 @@ func (p Reply) answer(r *http.Request) (int, http.Header, string) {
 		v := match.ViewOf(r)
 		h["Location"] = []string{v.Scheme() + "://" + v.Host() + v.Target()}
 	}
-	if grpc.Is(r.Header) {
+	if grpc.Is(r.Header) && p.details != detailsCORS { // a page's preflight is no call
 		h["Content-Type"] = []string{"application/grpc"}
 		h["Grpc-Status"] = []string{strconv.Itoa(grpc.Status(status))}
 		if r.Method == http.MethodHead {
