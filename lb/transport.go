@@ -58,7 +58,16 @@ func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	try.URL.Host = lease.host.addr
 	r.URL = &try.URL
 
+	passed := false
+	defer func() {
+		if !passed { // a panic on the way
+			o := mesh.Outcome{Kind: mesh.Local}
+			lease.Done(o)
+			try.Ended(o)
+		}
+	}()
 	res, err := t.next.RoundTrip(r)
+	passed = true
 	if err != nil {
 		o := mesh.OutcomeOf(r.Context(), nil, err)
 		o.Latency = try.Spent()

@@ -232,3 +232,15 @@ func withPriorities(endpoints []Endpoint, n int) []Endpoint {
 	}
 	return endpoints
 }
+
+func TestAPanicInsideLeavesNoRequestOnTheHost(t *testing.T) {
+	observer := new(seen)
+	b := balanced(t, Config{Endpoints: Addrs("10.0.0.1:9080"), Observers: []Observer{observer}})
+	r, err := http.NewRequest("GET", "http://reviews/", nil)
+	require.NoError(t, err)
+	require.Panics(t, func() {
+		b.Transport(roundTripper(func(*http.Request) (*http.Response, error) { panic("a mistake") })).RoundTrip(r) //nolint:errcheck,bodyclose // it panics
+	})
+	require.Zero(t, b.Host("10.0.0.1:9080").Active())
+	require.Equal(t, []mesh.Outcome{{Kind: mesh.Local}}, observer.outcomes, "it says nothing of the host")
+}

@@ -57,11 +57,9 @@ type sending struct {
 
 // run goes on after the first attempt has ended.
 func (c *call) run(try *flow.Try, res *http.Response, err error) (*http.Response, error) {
+	defer c.release() // where nothing came of it
 	for {
-		if c.granted {
-			c.rules.budget.done()
-			c.granted = false
-		}
+		c.release()
 		if err == nil && c.rules.ofAnswer(res.StatusCode, res.Header) == "" {
 			c.passed(try, res)
 			return res, nil
@@ -76,7 +74,6 @@ func (c *call) run(try *flow.Try, res *http.Response, err error) (*http.Response
 		}
 		c.ended(try)
 		if err := c.pause(&v, res); err != nil {
-			c.rules.budget.done()
 			if s.body != nil {
 				s.body.Close() //nolint:errcheck // nobody has read it
 			}
@@ -89,6 +86,14 @@ func (c *call) run(try *flow.Try, res *http.Response, err error) (*http.Response
 		c.next(&s)
 		c.tell(s.try).Waited = s.try.Began - try.Began - try.Told.Duration
 		try, res, err = c.attempt(&s)
+	}
+}
+
+// release gives back what the budget has granted, if it has.
+func (c *call) release() {
+	if c.granted {
+		c.rules.budget.done()
+		c.granted = false
 	}
 }
 
@@ -174,10 +179,17 @@ func (c *call) send(s *sending) (*http.Response, error) {
 	} else {
 		a.begin()
 	}
+	passed := false
 	if budget.countsActive() {
 		budget.began()
+		defer func() {
+			if !passed { // a panic on the way
+				budget.ended()
+			}
+		}()
 	}
 	res, err := c.transport.next.RoundTrip(s.request)
+	passed = true
 	s.try.Begin()
 	if err == nil {
 		if c.rules.config.Hedge.Quantile > 0 {
