@@ -1,6 +1,7 @@
 package access
 
 import (
+	"cmp"
 	"net"
 	"net/http"
 	"strings"
@@ -17,7 +18,9 @@ func addressOf(name string) (c command, known bool) {
 	}
 	var read func(*Record) string
 	switch address {
-	case "DOWNSTREAM_REMOTE_ADDRESS", "DOWNSTREAM_DIRECT_REMOTE_ADDRESS":
+	case "DOWNSTREAM_REMOTE_ADDRESS":
+		read = func(r *Record) string { return cmp.Or(r.Remote, r.Request.RemoteAddr) }
+	case "DOWNSTREAM_DIRECT_REMOTE_ADDRESS":
 		read = func(r *Record) string { return r.Request.RemoteAddr }
 	case "DOWNSTREAM_LOCAL_ADDRESS", "DOWNSTREAM_DIRECT_LOCAL_ADDRESS":
 		read = localAddress

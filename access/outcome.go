@@ -24,7 +24,7 @@ func (r *Record) note(f *flow.Flow, asked *http.Request) {
 	if m := f.More; m != nil {
 		// Envoy knows no flag for a refusal of access; the details tell it.
 		r.Flags, r.Details = m.Flags.Without(mesh.Denied), m.Details
-		r.Tries, r.Faults, r.Mirrors = m.History(), m.Faults, m.Mirrors
+		r.Tries, r.Faults, r.Mirrors, r.Remote = m.History(), m.Faults, m.Mirrors, m.Remote
 	}
 	if r.Method == "" {
 		r.Method = http.MethodGet

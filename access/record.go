@@ -40,6 +40,8 @@ type Record struct {
 	Faults  []string   // faults injected
 	Mirrors []string   // destinations of copies
 
+	Remote string // the address of who sent the request, where a header that is believed says so; else it is Request.RemoteAddr
+
 	Peer *mesh.Workload       // who answered or, where a request was served, who called; nil when nobody told
 	TLS  *tls.ConnectionState // of the connection to the server or, where a request was served, from the caller; nil in plain text
 

@@ -1,12 +1,15 @@
 package build
 
 import (
+	"cmp"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/sidecarless/mesh/access"
 	"github.com/sidecarless/mesh/internal/flow"
 )
 
@@ -37,9 +40,13 @@ func TestWhomARequestComesFrom(t *testing.T) {
 				}
 				return &http.Response{StatusCode: 200, Header: http.Header{}, Body: http.NoBody}, nil
 			})
-			_, err := proxyHeaders{next, tt.gateway}.RoundTrip(r)
+			var log strings.Builder
+			sink, err := access.Envoy(&log, "%DOWNSTREAM_REMOTE_ADDRESS% %DOWNSTREAM_DIRECT_REMOTE_ADDRESS%")
+			require.NoError(t, err)
+			_, err = sink.Transport(proxyHeaders{next, tt.gateway}).RoundTrip(r)
 			require.NoError(t, err)
 			require.Equal(t, tt.want, got)
+			require.Equal(t, cmp.Or(tt.want, r.RemoteAddr)+" "+r.RemoteAddr, log.String())
 		})
 	}
 }
