@@ -45,9 +45,8 @@ func (t *template) eval(s *scope) string {
 	return b.String()
 }
 
-// parseTemplate reads a value. Of an answer's header it may use commands that
-// read the answer.
-func parseTemplate(value string, answer bool) (t template, err error) {
+// parseTemplate reads a value.
+func parseTemplate(value string) (t template, err error) {
 	var text strings.Builder
 	for rest := value; rest != ""; {
 		before, after, found := strings.Cut(rest, "%")
@@ -61,7 +60,7 @@ func parseTemplate(value string, answer bool) (t template, err error) {
 			continue
 		}
 		var c command
-		if c, rest, err = parseCommand(after, answer); err != nil {
+		if c, rest, err = parseCommand(after); err != nil {
 			return template{}, err
 		}
 		if text.Len() > 0 {
@@ -81,7 +80,7 @@ func parseTemplate(value string, answer bool) (t template, err error) {
 
 // parseCommand reads a command from behind its first per cent sign to behind its
 // last.
-func parseCommand(s string, answer bool) (c command, rest string, err error) {
+func parseCommand(s string) (c command, rest string, err error) {
 	n := 0
 	for n < len(s) && (s[n] == '_' || 'A' <= s[n] && s[n] <= 'Z' || '0' <= s[n] && s[n] <= '9') {
 		n++
@@ -112,7 +111,7 @@ func parseCommand(s string, answer bool) (c command, rest string, err error) {
 	if !strings.HasPrefix(rest, "%") {
 		return nil, "", fmt.Errorf("the command %%%s does not end in %%; write %%%% for a per cent sign", name)
 	}
-	if c, err = commandOf(name, arg, hasArg, answer); err != nil {
+	if c, err = commandOf(name, arg, hasArg); err != nil {
 		return nil, "", err
 	}
 	if length >= 0 {

@@ -11,9 +11,9 @@ import (
 )
 
 // commandOf is the command of that name.
-func commandOf(name, arg string, hasArg, answer bool) (command, error) {
+func commandOf(name, arg string, hasArg bool) (command, error) {
 	switch name {
-	case "REQ":
+	case "REQ", "REQUEST_HEADER":
 		return headerCommand(name, arg, func(name string) command {
 			key := match.HeaderKey(name)
 			return func(s *scope) string {
@@ -21,13 +21,15 @@ func commandOf(name, arg string, hasArg, answer bool) (command, error) {
 				return v
 			}
 		})
-	case "RESP":
-		if !answer {
-			return nil, fmt.Errorf("the command %%RESP%% is for headers of answers")
-		}
+	case "RESP", "RESPONSE_HEADER":
 		return headerCommand(name, arg, func(name string) command {
 			if name == ":status" {
-				return statusOf
+				return func(s *scope) string {
+					if s.header == nil {
+						return ""
+					}
+					return statusOf(s)
+				}
 			}
 			name = http.CanonicalHeaderKey(name)
 			return func(s *scope) string { return first(s.header[name]) }
@@ -63,9 +65,6 @@ func commandOf(name, arg string, hasArg, answer bool) (command, error) {
 		return c, nil
 	}
 	if c, ok := ofAnswers[name]; ok {
-		if !answer {
-			return nil, fmt.Errorf("the command %%%s%% is for headers of answers", name)
-		}
 		return c, nil
 	}
 	return nil, fmt.Errorf("the command %%%s%% is not known", name)

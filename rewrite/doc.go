@@ -32,6 +32,7 @@
 //	%REQ(X?Y):Z%                                     header X of the request, or else Y, cut to Z bytes;
 //	                                                 :method, :path, :authority and :scheme are known;
 //	                                                 Y and Z may be left out, and Z may follow any command
+//	%REQUEST_HEADER(X?Y):Z%                          the same
 //	%PATH(X)%                                        path and query before rewrites; without the query if
 //	                                                 X is NQ; WQ and no brackets are with it
 //	%QUERY_PARAM(X)%                                 parameter X of the query
@@ -55,9 +56,11 @@
 //	%DOWNSTREAM_LOCAL_PORT%
 //	%REQUESTED_SERVER_NAME%                          the name asked for in TLS
 //
-// In headers of answers there are also:
+// Others tell of the answer. In headers of requests, which come before it, they find
+// nothing, but for a status of 0 and a dash for the flags:
 //
 //	%RESP(X?Y):Z%                                    header X of the answer, or else Y; :status is known
+//	%RESPONSE_HEADER(X?Y):Z%                         the same
 //	%RESPONSE_CODE%                                  its status
 //	%RESPONSE_CODE_DETAILS%                          why it has that, such as via_upstream
 //	%RESPONSE_FLAGS%                                 its flags, such as URX,UF, or a dash

@@ -14,7 +14,7 @@ import (
 func TestTheCommandsOfThePageAreThoseThatThereAre(t *testing.T) {
 	page, err := os.ReadFile("doc.go")
 	require.NoError(t, err)
-	requests, answers, found := strings.Cut(string(page), "In headers of answers")
+	requests, answers, found := strings.Cut(string(page), "Others tell of the answer")
 	require.True(t, found)
 	line := regexp.MustCompile(`(?m)^//\t%([A-Z_]+)`)
 	listed := func(part string) (names []string) {
@@ -23,9 +23,9 @@ func TestTheCommandsOfThePageAreThoseThatThereAre(t *testing.T) {
 		}
 		return names
 	}
-	known := []string{"HOSTNAME", "PATH", "QUERY_PARAM", "REQ"}
+	known := []string{"HOSTNAME", "PATH", "QUERY_PARAM", "REQ", "REQUEST_HEADER"}
 	known = slices.AppendSeq(known, maps.Keys(ofRequests))
 	known = slices.AppendSeq(known, maps.Keys(recorded))
 	require.ElementsMatch(t, known, listed(requests))
-	require.ElementsMatch(t, slices.AppendSeq([]string{"RESP"}, maps.Keys(ofAnswers)), listed(answers))
+	require.ElementsMatch(t, slices.AppendSeq([]string{"RESP", "RESPONSE_HEADER"}, maps.Keys(ofAnswers)), listed(answers))
 }

@@ -95,7 +95,7 @@ func (l *level) addValues(problems *check.List, field, name string, values []str
 			problems.Add(field, v, "must not hold control characters")
 			continue
 		}
-		t, err := parseTemplate(v, answer)
+		t, err := parseTemplate(v)
 		if err != nil {
 			problems.Add(field, v, "%v", err)
 			continue
