@@ -284,6 +284,9 @@ func (d *Detector) arm(now time.Time) {
 func (d *Detector) Sweep(now time.Time) {
 	d.mu.Lock()
 	defer d.unlock()
+	if d.closed { // while the timer's call waited
+		return
+	}
 	d.ticks(now)
 	d.arm(now)
 }
